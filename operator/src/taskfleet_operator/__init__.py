@@ -1,0 +1,1 @@
+"""The operator that scales the workers of taskfleet."""

@@ -1,0 +1,1 @@
+"""A durable task queue on PostgreSQL."""
