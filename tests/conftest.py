@@ -1,0 +1,55 @@
+"""What all tests share: PostgreSQL fixtures, and with CI=true no test may skip."""
+
+import importlib.util
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+PLUGINS = ("tests.support.postgres",)
+pytest_plugins = [name for name in PLUGINS if importlib.util.find_spec(name)]
+
+SKIPS_FAIL = os.environ.get("CI") == "true"
+SHARED_CONTROL_PLANE = Path(__file__).parent / "integration" / "kubernetes"
+
+# The machines that run these tests are busy; a deadline per example would measure them, not us.
+settings.register_profile("taskfleet", deadline=None)
+settings.load_profile("taskfleet")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests of the real control plane in one process, so that it is started once."""
+    for item in items:
+        if SHARED_CONTROL_PLANE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("kubernetes"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With CI=true a skipped test is a failed one: a missing component must not pass for a working one."""
+    report = yield
+    if SKIPS_FAIL and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI=true does not allow: {reason_of(report)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself."""
+    report = yield
+    if SKIPS_FAIL and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI=true does not allow: {reason_of(report)}"
+    return report
+
+
+def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """The sentence that the skip gave, with its place."""
+    match report.longrepr:
+        case (path, line, reason):
+            return f"{reason} ({path}:{line})"
+        case other:
+            return str(other)
