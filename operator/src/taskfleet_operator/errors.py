@@ -1,29 +1,100 @@
-"""What the operator can run into.
+"""What can go wrong for the operator, apart from the queue's own errors (taskfleet.errors).
 
 OperatorError
-└── ClusterError                  something between the operator and Kubernetes
-    ├── ClusterUnreachableError   no proper answer: try again at the next tick
-    ├── ClusterRefusedError       the operator may not do this: its Role lacks a verb
+├── SettingsError             a setting of the operator is missing or wrong
+├── SpecInvalidError          a TaskQueue that cannot be followed; carries every fault with its path
+├── FileInvalidError          a local file that holds no readable TaskQueue
+├── SecretMissingError        the database URL is not where the TaskQueue says
+├── WorkerTemplateError       the pod template has nothing that could be run
+├── PortTakenError            the port for health and metrics is in use
+├── QueueHeldError            another operator scales this queue already
+├── WorkerStartError          a worker process could not be started at all
+└── ClusterError
+    ├── ClusterUnreachableError   no proper answer from the API server
+    ├── ClusterRefusedError       the operator's Role does not allow it
     ├── ObjectMissingError        there is no such object, or no such key in it
-    ├── ObjectConflictError       somebody else changed or created the object first
-    └── ObjectInvalidError        Kubernetes will not have it: the message says which field and why
+    ├── ObjectConflictError       somebody changed the object since it was read
+    └── ObjectInvalidError        the API server refuses the object as it is
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class OperatorError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that the operator raises on purpose."""
+
+
+class SettingsError(OperatorError):
+    """A setting of the operator is missing or wrong; the message names it, what was found and what is allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that is wrong in a resource."""
+
+    path: str
+    """As kubectl explain writes it: spec.kinds[1].rate.starts."""
+    found: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: found {self.found}; allowed is {self.allowed}"
+
+
+class SpecInvalidError(OperatorError):
+    """A TaskQueue that cannot be followed. `faults` holds each thing that is wrong; nothing was changed."""
+
+    def __init__(self, name: str, faults: Sequence[Fault]) -> None:
+        super().__init__(f"TaskQueue {name}: " + " · ".join(str(fault) for fault in faults))
+        self.name, self.faults = name, tuple(faults)
+
+
+class FileInvalidError(OperatorError):
+    """A local file that cannot be read as YAML documents of TaskQueues and Secrets."""
+
+
+class SecretMissingError(OperatorError):
+    """The database URL is not where the TaskQueue says."""
+
+
+class WorkerTemplateError(OperatorError):
+    """The pod template holds nothing that could be run as worker."""
+
+
+class PortTakenError(OperatorError):
+    """The port for health and metrics is in use."""
+
+    def __init__(self, *, host: str, port: int) -> None:
+        super().__init__(
+            f"{host}:{port} is in use, so health and metrics cannot be served there: "
+            "end the other program, or choose another port with --metrics-port (0 takes any free one)"
+        )
+        self.host, self.port = host, port
+
+
+class QueueHeldError(OperatorError):
+    """Another operator scales this queue already; this one leaves it alone until the other is gone."""
+
+    def __init__(self, *, queue: str) -> None:
+        super().__init__(f"another operator scales queue {queue!r} in this database: end it, or let this one wait; it takes over by itself")
+        self.queue = queue
+
+
+class WorkerStartError(OperatorError):
+    """A worker process could not be started at all; the message holds the command and why."""
 
 
 class ClusterError(OperatorError):
-    """Something between the operator and Kubernetes."""
+    """A request to the Kubernetes API server that did not do what it should."""
 
 
 class ClusterUnreachableError(ClusterError):
-    """No proper answer came: try again at the next tick."""
+    """No proper answer came from the API server; the next tick tries again."""
 
 
 class ClusterRefusedError(ClusterError):
-    """The operator may not do this: its Role lacks a verb."""
+    """The operator may not do this; the message names the missing right."""
 
 
 class ObjectMissingError(ClusterError):
@@ -31,8 +102,8 @@ class ObjectMissingError(ClusterError):
 
 
 class ObjectConflictError(ClusterError):
-    """Somebody else changed or created the object first."""
+    """Somebody changed the object since it was read; nothing was written."""
 
 
 class ObjectInvalidError(ClusterError):
-    """Kubernetes will not have it; the message says which field and why."""
+    """The API server refuses the object as it is; the message holds its words."""
