@@ -1,0 +1,66 @@
+"""What the law answers: how many replicas, who may leave, what may be claimed, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from taskfleet_operator.scaling.memory import Memory
+from taskfleet_operator.scaling.reasons import Reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One step of a decision: what it looked at, what it made of it."""
+
+    name: str
+    did: str
+    """A clause with the numbers, readable on its own."""
+    slots: float | None = None
+    """Slots after the step, where it speaks of slots."""
+    reason: Reason | None = None
+    """Set when the step decided or limited something."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What to do for one queue now. Applying it twice is the same as applying it once."""
+
+    queue: str
+    wanted: int
+    """Replicas the work asks for, before any ceiling."""
+    desired: int
+    """Replicas after all ceilings: where the fleet is heading."""
+    replicas: int
+    """What to set the scale target to now: lowered only by workers that are free and by replicas that have not started."""
+    drain: tuple[UUID, ...] = ()
+    """Sessions to mark as draining."""
+    undrain: tuple[UUID, ...] = ()
+    """Sessions whose mark is taken back before anything new is started."""
+    removable: tuple[UUID, ...] = ()
+    """Drained sessions that may go now. In Kubernetes: set their deletion cost, see it, then lower the replicas by exactly these."""
+    surplus_starting: int = 0
+    """Replicas without a worker that are not needed any more; already subtracted from `replicas`."""
+    claim_ceiling: int | None = None
+    """Tasks of the queue that may run at once (the failure ceiling or a probe); None: unset."""
+    kind_ceilings: Mapping[str, int] = field(default_factory=dict)
+    """Kinds under a breaker and how many of their tasks may run at once."""
+    hold_claims: bool = False
+    """stopPolicy: nothing may be claimed."""
+    applied: bool = True
+    """False in mode Recommend and while the replicas are contested: report only."""
+    goal_reachable: bool = True
+    """False when no fleet could start a burst within the goal: workers take too long to start."""
+    reason: Reason = Reason.STEADY
+    message: str = ""
+    """A full sentence with the numbers."""
+    limited_by: Reason | None = None
+    """The ceiling that keeps `desired` below `wanted`."""
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decided:
+    """A decision and what to remember for the next one."""
+
+    decision: Decision
+    memory: Memory
