@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-PLUGINS = ("tests.support.postgres",)
+PLUGINS = ("tests.support.postgres", "tests.support.processes")
 pytest_plugins = [name for name in PLUGINS if importlib.util.find_spec(name)]
 
 SKIPS_FAIL = os.environ.get("CI") == "true"

@@ -48,7 +48,9 @@ class StalePolicyError(TaskfleetError):
     """A newer operator has taken the lead; nothing was written."""
 
     def __init__(self, *, epoch: int, current: int) -> None:
-        super().__init__(f"this operator leads with epoch {epoch}, the database follows {current}: another operator took over; stop writing")
+        super().__init__(
+            f"this operator leads with epoch {epoch}, the database follows {current}: another operator took over; stop writing"
+        )
         self.epoch, self.current = epoch, current
 
 
@@ -79,7 +81,9 @@ class SchemaTooNewError(SchemaError):
     """A newer release made the schema."""
 
     def __init__(self, *, schema: str, found: int, known: int) -> None:
-        super().__init__(f"schema {schema!r} is at migration {found}, this release knows {known}: upgrade taskfleet here, or roll back there")
+        super().__init__(
+            f"schema {schema!r} is at migration {found}, this release knows {known}: upgrade taskfleet here, or roll back there"
+        )
 
 
 class MigrationError(SchemaError):
