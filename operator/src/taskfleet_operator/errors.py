@@ -39,7 +39,7 @@ class Fault:
     allowed: str
 
     def __str__(self) -> str:
-        return f"{self.path}: found {self.found}; allowed is {self.allowed}"
+        return f"{self.path}: found {self.found}, allowed: {self.allowed}"
 
 
 class SpecInvalidError(OperatorError):
