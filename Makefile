@@ -1,0 +1,51 @@
+# Every target sets up what it needs: uv in .tools/, the locked environment in .venv. `make help` lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check e2e bench generate verify golden requirements docs lock
+MAKEFLAGS += --no-print-directory
+
+ARGS ?=
+JOBS ?= 2
+PYTHON_IN := .venv/bin/python
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## the main job on this machine: 88,000 tasks, PostgreSQL and workers included (ARGS="--tasks N --json FILE --keep")
+	@scripts/bootstrap demo
+	@.venv/bin/taskfleet demo $(ARGS)
+
+test: .dev ## all tests, with coverage; CI=true fails on a skip and below 90 % (ARGS="tests/unit -k claim", JOBS=4)
+	@$(PYTHON_IN) -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term:skip-covered $(if $(filter true,$(CI)),--cov-fail-under=90) $(ARGS)
+
+check: .dev ## formatter, linter, types, import rules, walls, generated files: all that needs no database
+	@scripts/check
+
+e2e: .dev ## a kind cluster, images, chart, real worker pods (needs Docker, kind, Helm; docs/development.md)
+	@scripts/e2e $(ARGS)
+
+bench: .dev ## all benchmarks (ARGS="--short")
+	@$(PYTHON_IN) -m benchmarks $(ARGS)
+
+generate: .dev ## write the generated files: CRD, schema.sql
+	@$(PYTHON_IN) scripts/generated.py write
+
+verify: .dev ## fail when a generated file is not what `make generate` would write
+	@$(PYTHON_IN) scripts/generated.py verify
+
+golden: .dev ## write the golden files of the tests anew, to be read in the diff
+	@UPDATE_GOLDEN=1 $(PYTHON_IN) -m pytest -m golden -q
+
+requirements: .dev ## each requirement with the tests that prove it, and those without any
+	@$(PYTHON_IN) scripts/requirements.py $(ARGS)
+
+docs: .dev ## check the documentation: links, settings, tables, commands
+	@$(PYTHON_IN) -m pytest -q tests/architecture/test_documentation.py
+
+lock: ## compile requirements/*.txt from the pyproject files (ARGS="--upgrade")
+	@scripts/bootstrap uv
+	@scripts/lock $(ARGS)
+
+.PHONY: .dev
+.dev:
+	@scripts/bootstrap dev
