@@ -58,7 +58,7 @@ class DatabaseUnreachableError(TaskfleetError):
     """No connection within the allowed tries; the driver's error is the cause."""
 
 
-class SettingsError(TaskfleetError):
+class SettingsError(TaskfleetError, ValueError):
     """A setting is missing or wrong; the message names it, what was found and what is allowed."""
 
 
