@@ -160,6 +160,8 @@ class HeartbeatAnswer:
     """Tasks somebody wants stopped."""
     released: int = 0
     """Leases of this session that it did not name for an interval and that went back (a claim whose reply was lost)."""
+    stale_share: float = 0.2
+    """The queue's share of claims that goes to stale tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +237,7 @@ class Release:
 
     lease: LeaseRef
     code: ErrorCode
-    """OVERLOADED or SHUTDOWN."""
+    """OVERLOADED, RETRY_LATER or SHUTDOWN."""
     delay_seconds: float = 0.0
 
 

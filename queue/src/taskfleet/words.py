@@ -56,6 +56,8 @@ class ErrorCode(StrEnum):
     CANCELLED = "TASK_CANCELLED"
     OVERLOADED = "TASK_OVERLOADED"
     """A downstream asked for less; the task was released."""
+    RETRY_LATER = "TASK_RETRY_LATER"
+    """Its handler asked for a later moment; the task was released. No sign of overload."""
     SHUTDOWN = "TASK_SHUTDOWN"
     """Its worker shut down before it was done; the task was released."""
 
