@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from taskfleet_operator.cluster import Cluster
 from tests.cluster.api import Api
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.programs import ProgramsMissingError, find_or_build
-
-from taskfleet_operator.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
 CRDS = sorted((ROOT / "deploy" / "crds").glob("*.yaml"))

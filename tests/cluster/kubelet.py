@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+
 from tests.cluster.api import STRATEGIC, Api, ApiError
 
 PREFIX = "test.taskfleet.dev/"

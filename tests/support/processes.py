@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+
 from tests.support.waiting import wait_until
 
 PYTHON = sys.executable

@@ -1,12 +1,12 @@
 import asyncio
 
 import pytest
-from tests.support.leases import MemoryLeases
-from tests.support.waiting import eventually
 
 from taskfleet_operator.errors import LeadershipLostError
 from taskfleet_operator.leadership import Leadership, LeaseTimes, Step, next_step
 from taskfleet_operator.objects import LeaseSeen, ObjectKey
+from tests.support.leases import MemoryLeases
+from tests.support.waiting import eventually
 
 KEY = ObjectKey(namespace="taskfleet", name="taskfleet-operator")
 

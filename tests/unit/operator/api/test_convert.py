@@ -1,5 +1,3 @@
-from tests.unit.operator.api.manifests import MINIMAL, manifest
-
 from taskfleet.models import KindPolicy, QueuePolicy
 from taskfleet_operator.api.convert import queue_policy, scaling_policy, termination_grace_seconds
 from taskfleet_operator.api.reading import read_task_queue
@@ -17,6 +15,7 @@ from taskfleet_operator.scaling.policy import (
     ScalingRules,
     StopPolicy,
 )
+from tests.unit.operator.api.manifests import MINIMAL, manifest
 
 WHOLE = read_task_queue(
     manifest(

@@ -1,11 +1,11 @@
 from typing import Any
 
 import pytest
-from tests.unit.operator.api.manifests import MINIMAL, manifest
 
 from taskfleet_operator.api.reading import allowed_at, read_task_queue
 from taskfleet_operator.api.task_queue import OBJECT_RULES
 from taskfleet_operator.errors import SpecInvalidError
+from tests.unit.operator.api.manifests import MINIMAL, manifest
 
 
 def faults_of(document: dict[str, Any], **how: Any) -> list[str]:

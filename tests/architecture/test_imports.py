@@ -1,0 +1,74 @@
+"""What import-linter cannot say: white lists, and what an import really loads."""
+
+import ast
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.tree import ROOT, files, shown
+
+HEAVY = ("psycopg", "psycopg_pool", "pydantic", "pydantic_settings", "kopf", "kubernetes", "fastapi", "typer")
+IMPURE = {"asyncio", "logging", "os", "random", "secrets", "socket", "subprocess", "threading", "time"}
+SCALING = ROOT / "operator" / "src" / "taskfleet_operator" / "scaling"
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Full names of the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+def is_pure(module: str) -> bool:
+    package = module.split(".")[0]
+    return module.startswith("taskfleet_operator.scaling") or (package in sys.stdlib_module_names and package not in IMPURE)
+
+
+def test_scaling_law_imports_pure_standard_library_only() -> None:
+    sources = list(files("operator/src/taskfleet_operator/scaling", suffix=".py"))
+
+    impure = {shown(path): [module for module in imported(path) if not is_pure(module)] for path in sources}
+
+    assert sources
+    assert {path: modules for path, modules in impure.items() if modules} == {}
+
+
+@pytest.mark.parametrize("module", [*sorted(IMPURE), "pydantic", "taskfleet.words", "taskfleet_operator.api", ".sibling"])
+def test_scaling_law_may_not_import(module: str) -> None:
+    assert not is_pure(module)
+
+
+def test_importing_the_queue_loads_nothing_heavy() -> None:
+    program = f"import json, sys, taskfleet; print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert json.loads(loaded.stdout) == []
+
+
+def test_every_public_name_of_the_queue_can_be_had() -> None:
+    program = "import taskfleet; print([name for name in taskfleet.__all__ if getattr(taskfleet, name, None) is None])"
+
+    missing = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert missing.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("member", ["queue", "operator"])
+def test_a_member_named_like_a_standard_module_is_no_package(member: str) -> None:
+    assert (ROOT / member / "src").is_dir()
+    assert not (ROOT / member / "__init__.py").exists()
+
+
+def test_linter_refuses_modules_that_hide_standard_ones() -> None:
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+
+    assert "A" in rules["select"]
+    assert not [code for code in rules["ignore"] if code.startswith("A0")]
