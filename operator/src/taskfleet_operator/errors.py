@@ -9,6 +9,7 @@ OperatorError
 ├── PortTakenError            the port for health and metrics is in use
 ├── QueueHeldError            another operator scales this queue already
 ├── WorkerStartError          a worker process could not be started at all
+├── LeadershipLostError       another operator leads now: end this process
 └── ClusterError
     ├── ClusterUnreachableError   no proper answer from the API server
     ├── ClusterRefusedError       the operator's Role does not allow it
@@ -83,6 +84,14 @@ class QueueHeldError(OperatorError):
 
 class WorkerStartError(OperatorError):
     """A worker process could not be started at all; the message holds the command and why."""
+
+
+class LeadershipLostError(OperatorError):
+    """This process led, and another operator leads now: end it, a new one waits its turn."""
+
+    def __init__(self, holder: str | None) -> None:
+        super().__init__(f"another operator leads now ({holder or 'unknown'}): this one ends, its successor waits its turn")
+        self.holder = holder
 
 
 class ClusterError(OperatorError):
