@@ -1,0 +1,447 @@
+-- The claim: which tasks a worker gets, decided in one place for every worker in every language.
+
+-- Where a claim reads: one kind and priority, from its oldest waiting task and from its oldest fresh one.
+CREATE TYPE taskfleet.claim_range AS (
+    kind_id integer,
+    priority smallint,
+    stale_from timestamptz,
+    fresh_from timestamptz
+);
+
+-- What a gated kind may still start, and what stops it beyond that.
+CREATE TYPE taskfleet.claim_gate AS (
+    kind_id integer,
+    allowed integer,
+    verdict text
+);
+
+-- Classes of the advisory locks, all taken for one transaction with the id of their row beside.
+CREATE FUNCTION taskfleet.lock_class(name text) RETURNS integer
+LANGUAGE sql IMMUTABLE
+RETURN CASE name WHEN 'queue' THEN 746601 WHEN 'kind' THEN 746602 WHEN 'job' THEN 746603 END;
+
+-- Lock the oldest waiting rows of one kind and priority with from_at <= run_at < until_at, at most row_limit, oldest first.
+-- Rows that another transaction is taking are passed over.
+-- Index: ready_by_priority. Equality on priority is what lets from_at cut the scan: a range over priorities read 2,000,000 dead entries.
+CREATE FUNCTION taskfleet.pick_by_priority_v1(
+    given_kind integer, given_priority smallint, from_at timestamptz, until_at timestamptz, row_limit integer
+) RETURNS tid[]
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT ready.ctid
+        FROM taskfleet.ready
+        WHERE ready.kind_id = given_kind
+          AND ready.priority = given_priority
+          AND ready.run_at >= from_at
+          AND ready.run_at < until_at
+        ORDER BY ready.run_at, ready.task_id
+        LIMIT row_limit
+        FOR UPDATE SKIP LOCKED
+    );
+END;
+$$;
+
+-- The same whatever the priority: the lane in which old tasks never starve.
+-- Index: ready_by_age.
+CREATE FUNCTION taskfleet.pick_by_age_v1(
+    given_kind integer, from_at timestamptz, until_at timestamptz, row_limit integer
+) RETURNS tid[]
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT ready.ctid
+        FROM taskfleet.ready
+        WHERE ready.kind_id = given_kind
+          AND ready.run_at >= from_at
+          AND ready.run_at < until_at
+        ORDER BY ready.run_at, ready.task_id
+        LIMIT row_limit
+        FOR UPDATE SKIP LOCKED
+    );
+END;
+$$;
+
+-- Move picked rows, all of one kind, from ready under leases of one session and token; returns the task ids, oldest first.
+-- Reads ready by position and nothing else by more than a primary key.
+CREATE FUNCTION taskfleet.lease_picked_v1(
+    picked tid[], given_kind integer, given_session uuid, given_token uuid, now timestamptz
+) RETURNS bigint[]
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    ids bigint[];
+BEGIN
+    WITH taken AS (
+        DELETE FROM taskfleet.ready
+        WHERE ready.ctid = ANY (picked)
+        RETURNING ready.task_id, ready.run_at, ready.due_since, ready.last_attempt_at, ready.attempt_count, ready.priority
+    ),
+    leased AS (
+        INSERT INTO taskfleet.leases (
+            task_id, token, session_id, started_at, deadline_at, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority
+        )
+        SELECT
+            taken.task_id,
+            given_token,
+            given_session,
+            now,
+            (
+                SELECT now + make_interval(secs => least(kinds.timeout_seconds, queues.running_timeout_seconds))
+                FROM taskfleet.kinds
+                JOIN taskfleet.queues ON queues.id = kinds.queue_id
+                WHERE kinds.id = given_kind
+            ),
+            taken.run_at,
+            taken.due_since,
+            taken.last_attempt_at,
+            given_kind,
+            taken.attempt_count + 1,
+            taken.priority
+        FROM taken
+    ),
+    noted AS (
+        INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+        SELECT given_kind, taken.priority, taskfleet.backlog_bucket(taken.run_at, now), -count(*)
+        FROM taken
+        GROUP BY 2, 3
+    )
+    SELECT array_agg(taken.task_id ORDER BY taken.run_at, taken.task_id) INTO ids FROM taken;
+    RETURN coalesce(ids, '{}');
+END;
+$$;
+
+-- What gated kinds may start now. The caller holds their advisory locks: this statement's snapshot is younger than the locks, so that
+-- no lease or start of another claim is missed.
+--
+-- A rate is exact: no interval of one period holds more than `rate_starts` starts. The period is cut into 20 sub-windows; an interval of
+-- one period touches at most 21 of them, so the starts of the current one and the 20 before count.
+CREATE FUNCTION taskfleet.claim_gates_v1(kind_ids integer[], now timestamptz) RETURNS SETOF taskfleet.claim_gate
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH rooms AS (
+        SELECT
+            kinds.id,
+            least(kinds.max_concurrent, kinds.ceiling_slots)
+                - (SELECT count(*)::integer FROM taskfleet.leases WHERE leases.kind_id = kinds.id) AS by_count,
+            kinds.rate_starts - (
+                SELECT coalesce(sum(kind_starts.starts), 0)::integer
+                FROM taskfleet.kind_starts
+                WHERE kind_starts.kind_id = kinds.id
+                  AND kind_starts.window_end > taskfleet.rate_window_start(now, kinds.rate_period_seconds)
+                      - make_interval(secs => kinds.rate_period_seconds)
+            ) AS by_rate,
+            kinds.ceiling_slots < kinds.max_concurrent OR kinds.max_concurrent IS NULL AS breaker_first
+        FROM taskfleet.kinds
+        WHERE kinds.id = ANY (kind_ids)
+    )
+    SELECT
+        rooms.id,
+        greatest(least(rooms.by_count, rooms.by_rate), 0),
+        CASE
+            WHEN rooms.by_count IS NULL OR rooms.by_rate < rooms.by_count THEN 'rate'
+            WHEN rooms.breaker_first THEN 'ceiling'
+            ELSE 'quota'
+        END
+    FROM rooms;
+END;
+$$;
+
+-- The start of the sub-window, a twentieth of the period, that a moment falls in.
+CREATE FUNCTION taskfleet.rate_window_start(at timestamptz, period_seconds double precision) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN to_timestamp(floor(extract(epoch FROM at)::double precision / (period_seconds / 20)) * (period_seconds / 20));
+
+-- Remember starts of kinds that have a rate, and forget windows that no interval reaches any more. The caller holds the kinds' locks.
+CREATE FUNCTION taskfleet.note_starts_v1(ids bigint[], kind_ids integer[], now timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    DELETE FROM taskfleet.kind_starts
+    USING taskfleet.kinds
+    WHERE kinds.id = ANY (kind_ids)
+      AND kind_starts.kind_id = kinds.id
+      AND kind_starts.window_end <= now - make_interval(secs => 2 * coalesce(kinds.rate_period_seconds, 0));
+
+    INSERT INTO taskfleet.kind_starts AS known (kind_id, window_start, window_end, starts)
+    SELECT
+        kinds.id,
+        taskfleet.rate_window_start(now, kinds.rate_period_seconds),
+        taskfleet.rate_window_start(now, kinds.rate_period_seconds) + make_interval(secs => kinds.rate_period_seconds / 20),
+        count(*)
+    FROM unnest(ids) AS started (task_id)
+    JOIN taskfleet.leases ON leases.task_id = started.task_id
+    JOIN taskfleet.kinds ON kinds.id = leases.kind_id
+    WHERE kinds.rate_starts IS NOT NULL
+      AND kinds.id = ANY (kind_ids)
+    GROUP BY kinds.id
+    ON CONFLICT (kind_id, window_start) DO UPDATE
+    SET starts = known.starts + excluded.starts,
+        window_end = greatest(known.window_end, excluded.window_end);
+END;
+$$;
+
+-- The order in which a claim visits ranges, one row a visit.
+--
+--   lane 1  fresh tasks: priority, then time. Leaves `stale_slots` of the room free.
+--   lane 2  stale tasks, kinds in turn, oldest first whatever the priority: an equal part of `stale_slots` for each kind.
+--   lane 3  the same kinds again, for what is left of `stale_slots`.
+--   lane 4  room that no lane used: any age, priority, then time.
+CREATE FUNCTION taskfleet.claim_visits_v1(ranges taskfleet.claim_range[], fresh_since timestamptz, now timestamptz)
+RETURNS TABLE (lane integer, kind_id integer, priority smallint, from_at timestamptz, until_at timestamptz, kinds_in_lane integer)
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH stale AS (
+        SELECT kind_id, min(stale_from) AS from_at, random() AS turn, count(*) OVER ()::integer AS kinds_in_lane
+        FROM unnest(ranges)
+        WHERE stale_from < fresh_since
+        GROUP BY kind_id
+    ),
+    visits AS (
+        SELECT 1 AS lane, kind_id, priority, greatest(fresh_from, fresh_since) AS from_at, now AS until_at, NULL::integer AS kinds_in_lane,
+            priority::double precision AS first_by
+        FROM unnest(ranges)
+        WHERE fresh_from IS NOT NULL
+        UNION ALL
+        SELECT lane, kind_id, NULL, from_at, fresh_since, kinds_in_lane, turn
+        FROM stale CROSS JOIN (VALUES (2), (3)) AS lanes (lane)
+        UNION ALL
+        SELECT 4, kind_id, priority, stale_from, now, NULL, priority
+        FROM unnest(ranges)
+    )
+    SELECT lane, kind_id, priority, from_at, until_at, kinds_in_lane
+    FROM visits
+    ORDER BY lane, first_by, from_at;
+END;
+$$;
+
+-- Claim up to `task_limit` waiting tasks of the given kinds under one lease token.
+--
+--   session         uuid           who claims: registered, alive, not draining
+--   kinds           text[]         what the worker has handlers for
+--   task_limit      integer        its free slots (and a bounded prefetch)
+--   mark_kinds, mark_priorities, mark_run_ats   parallel arrays: where to begin to read; two marks of one kind and priority are its oldest
+--                                  task and its oldest fresh task. A missing or old mark costs time, never a task: a batch that they do
+--                                  not fill goes on where the ledger says.
+--   stale_slots     integer        how much of task_limit goes to tasks older than the queue's fresh_seconds
+--
+-- Returns one row a task, in the order of the claim, each with the verdict; or one row with a verdict and no task. Call it in autocommit:
+-- quotas hold their advisory locks until the transaction ends, and above READ COMMITTED a count would not see what others just claimed.
+CREATE FUNCTION taskfleet.claim_v1(
+    session uuid, kinds text[], task_limit integer,
+    mark_kinds text[] DEFAULT '{}', mark_priorities smallint[] DEFAULT '{}', mark_run_ats timestamptz[] DEFAULT '{}',
+    stale_slots integer DEFAULT 0
+)
+RETURNS TABLE (
+    verdict text, limited boolean, task_id bigint, token uuid, kind text, payload jsonb, headers jsonb, group_name text, entity text,
+    priority smallint, attempt integer, max_attempts integer, run_at timestamptz, waited_seconds double precision,
+    timeout_seconds double precision, entity_missing boolean
+)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    found_session record;
+    known record;
+    now timestamptz := clock_timestamp();
+    fresh_since timestamptz;
+    lease_token uuid := gen_random_uuid();
+    ranges taskfleet.claim_range[];
+    visit record;
+    gates taskfleet.claim_gate[] := '{}';
+    gate_kinds integer[] := '{}';
+    gate_rooms integer[] := '{}';
+    new_gates integer[];
+    gate_at integer;
+    queue_ceiling integer;
+    queue_locked boolean := false;
+    blocked text := 'idle';
+    room integer := task_limit;
+    stale_room integer := least(greatest(stale_slots, 0), task_limit);
+    lane_room integer;
+    picked tid[];
+    new_ids bigint[];
+    ids bigint[] := '{}';
+BEGIN
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'claim needs READ COMMITTED, this transaction is %', upper(current_setting('transaction_isolation'))
+            USING ERRCODE = 'invalid_transaction_state', HINT = 'Call it in autocommit: quotas count what others have just claimed.';
+    END IF;
+
+    SELECT
+        sessions.queue_id, sessions.draining, queues.held OR queues.paused AS stopped, queues.fresh_seconds, queues.default_max_attempts,
+        least(queues.max_concurrent, queues.ceiling_slots) AS ceiling
+    INTO found_session
+    FROM taskfleet.sessions
+    JOIN taskfleet.queues ON queues.id = sessions.queue_id
+    WHERE sessions.id = session AND sessions.expires_at > now;
+
+    IF NOT FOUND OR found_session.draining OR found_session.stopped THEN
+        verdict := CASE WHEN found_session.draining IS NULL THEN 'session_lost' WHEN found_session.draining THEN 'draining' ELSE 'paused' END;
+        limited := false;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+
+    SELECT
+        coalesce(array_agg(known_kinds.id), '{}') AS ids,
+        coalesce(array_agg(known_kinds.id) FILTER (WHERE known_kinds.paused), '{}') AS paused,
+        coalesce(array_agg(known_kinds.id) FILTER (
+            WHERE coalesce(known_kinds.max_concurrent, known_kinds.ceiling_slots, known_kinds.rate_starts) IS NOT NULL
+        ), '{}') AS gated
+    INTO known
+    FROM taskfleet.kinds AS known_kinds
+    WHERE known_kinds.queue_id = found_session.queue_id AND known_kinds.name = ANY (kinds);
+
+    fresh_since := now - make_interval(secs => found_session.fresh_seconds);
+    queue_ceiling := found_session.ceiling;
+
+    -- First where the marks point, then, if that does not fill the batch, where the ledger says.
+    FOR pass IN 1..2 LOOP
+        CONTINUE WHEN pass = 1 AND cardinality(mark_kinds) = 0;
+        EXIT WHEN room <= 0;
+
+        IF pass = 1 THEN
+            ranges := ARRAY(
+                SELECT (marked_kinds.id, marks.priority, min(marks.run_at), max(marks.run_at))::taskfleet.claim_range
+                FROM unnest(mark_kinds, mark_priorities, mark_run_ats) AS marks (kind, priority, run_at)
+                JOIN taskfleet.kinds AS marked_kinds ON marked_kinds.queue_id = found_session.queue_id AND marked_kinds.name = marks.kind
+                WHERE marked_kinds.id = ANY (known.ids)
+                GROUP BY marked_kinds.id, marks.priority
+            );
+        ELSE
+            ranges := ARRAY(
+                SELECT (waiting.kind_id, waiting.priority, waiting.oldest, waiting.oldest_fresh)::taskfleet.claim_range
+                FROM taskfleet.low_water_marks_v1(known.ids, fresh_since) AS waiting
+            );
+        END IF;
+
+        IF EXISTS (SELECT FROM unnest(ranges) WHERE kind_id = ANY (known.paused)) THEN
+            blocked := 'paused';
+            ranges := ARRAY(SELECT waiting FROM unnest(ranges) AS waiting WHERE waiting.kind_id <> ALL (known.paused));
+        END IF;
+        CONTINUE WHEN cardinality(ranges) = 0;
+
+        -- Locks come in one order, the queue, then kinds ascending; a lock out of order is only tried, so that claims cannot deadlock.
+        IF queue_ceiling IS NOT NULL AND NOT queue_locked THEN
+            PERFORM pg_advisory_xact_lock(taskfleet.lock_class('queue'), found_session.queue_id);
+            queue_locked := true;
+            room := least(room, queue_ceiling - (
+                SELECT sum((SELECT count(*) FROM taskfleet.leases WHERE leases.kind_id = queue_kinds.id))::integer
+                FROM taskfleet.kinds AS queue_kinds
+                WHERE queue_kinds.queue_id = found_session.queue_id
+            ));
+            IF room <= 0 THEN
+                blocked := 'ceiling';
+                EXIT;
+            END IF;
+        END IF;
+        new_gates := ARRAY(
+            SELECT DISTINCT kind_id FROM unnest(ranges) WHERE kind_id = ANY (known.gated) AND kind_id <> ALL (gate_kinds) ORDER BY kind_id
+        );
+        IF cardinality(new_gates) > 0 THEN
+            IF cardinality(gate_kinds) = 0 THEN
+                PERFORM pg_advisory_xact_lock(taskfleet.lock_class('kind'), new_gate) FROM unnest(new_gates) AS new_gate;
+            ELSE
+                new_gates := ARRAY(
+                    SELECT new_gate FROM unnest(new_gates) AS new_gate
+                    WHERE pg_try_advisory_xact_lock(taskfleet.lock_class('kind'), new_gate)
+                );
+                ranges := ARRAY(
+                    SELECT waiting FROM unnest(ranges) AS waiting
+                    WHERE waiting.kind_id <> ALL (known.gated) OR waiting.kind_id = ANY (gate_kinds || new_gates)
+                );
+            END IF;
+            now := clock_timestamp();
+            gates := gates || ARRAY(SELECT gate FROM taskfleet.claim_gates_v1(new_gates, now) AS gate);
+            gate_kinds := ARRAY(SELECT kind_id FROM unnest(gates));
+            gate_rooms := gate_rooms || ARRAY(SELECT allowed FROM unnest(gates) WHERE kind_id = ANY (new_gates));
+        END IF;
+
+        FOR visit IN SELECT * FROM taskfleet.claim_visits_v1(ranges, fresh_since, now) LOOP
+            EXIT WHEN room <= 0;
+            lane_room := CASE visit.lane
+                WHEN 1 THEN room - stale_room
+                WHEN 2 THEN ceil(stale_room::numeric / visit.kinds_in_lane)
+                WHEN 3 THEN stale_room
+                ELSE room
+            END;
+            gate_at := array_position(gate_kinds, visit.kind_id);
+            IF gate_at IS NOT NULL AND gate_rooms[gate_at] <= 0 THEN
+                blocked := gates[gate_at].verdict;
+                CONTINUE;
+            END IF;
+            lane_room := least(lane_room, room, gate_rooms[gate_at]);
+            CONTINUE WHEN lane_room <= 0;
+
+            picked := CASE
+                WHEN visit.priority IS NULL
+                    THEN taskfleet.pick_by_age_v1(visit.kind_id, visit.from_at, visit.until_at, lane_room)
+                ELSE taskfleet.pick_by_priority_v1(visit.kind_id, visit.priority, visit.from_at, visit.until_at, lane_room)
+            END;
+            CONTINUE WHEN cardinality(picked) = 0;
+
+            new_ids := taskfleet.lease_picked_v1(picked, visit.kind_id, session, lease_token, now);
+            ids := ids || new_ids;
+            room := room - cardinality(new_ids);
+            gate_rooms[gate_at] := gate_rooms[gate_at] - cardinality(new_ids);
+            IF visit.lane IN (2, 3) THEN
+                stale_room := stale_room - cardinality(new_ids);
+            END IF;
+        END LOOP;
+    END LOOP;
+
+    limited := queue_ceiling IS NOT NULL OR cardinality(gate_kinds) > 0;
+    IF cardinality(ids) = 0 THEN
+        verdict := blocked;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    IF cardinality(gate_kinds) > 0 THEN
+        PERFORM taskfleet.note_starts_v1(ids, gate_kinds, now);
+    END IF;
+
+    RETURN QUERY
+    SELECT
+        'claimed', limited, claimed.task_id, lease_token, task_kinds.name, tasks.payload, tasks.headers, tasks.group_name, tasks.entity,
+        leases.priority, leases.attempt_count, coalesce(tasks.max_attempts, task_kinds.max_attempts, found_session.default_max_attempts),
+        leases.run_at, extract(epoch FROM now - leases.run_at)::double precision, task_kinds.timeout_seconds,
+        missing_entities.entity IS NOT NULL
+    FROM unnest(ids) WITH ORDINALITY AS claimed (task_id, place)
+    JOIN taskfleet.leases ON leases.task_id = claimed.task_id
+    JOIN taskfleet.tasks ON tasks.id = claimed.task_id
+    JOIN taskfleet.kinds AS task_kinds ON task_kinds.id = leases.kind_id
+    LEFT JOIN taskfleet.missing_entities
+        ON missing_entities.queue_id = found_session.queue_id
+        AND missing_entities.entity = tasks.entity
+        AND missing_entities.until > now
+    ORDER BY claimed.place;
+END;
+$$;

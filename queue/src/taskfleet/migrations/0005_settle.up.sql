@@ -1,0 +1,347 @@
+-- How a lease ends when its task did not succeed. (Success is one plain statement: sql/complete_tasks.sql.)
+--
+-- Every function takes parallel arrays of task ids and lease tokens and touches leases by primary key and token: a caller that lost its
+-- lease changes nothing, and its task is missing from the answer.
+
+-- The trace id of a W3C traceparent header, NULL where there is none: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01.
+CREATE FUNCTION taskfleet.trace_id(headers jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN nullif(split_part(headers ->> 'traceparent', '-', 2), '');
+
+-- Seconds to wait before the attempt after `attempt`: exponential with full jitter between the bounds. `chance` is in [0, 1).
+--
+--   bounds 2..60 s: after attempt 1 up to 4 s, 2: 8 s, 3: 16 s, 4: 32 s, from 5 on 60 s; never below 2 s.
+CREATE FUNCTION taskfleet.backoff_seconds(
+    attempt integer, min_seconds double precision, max_seconds double precision, chance double precision
+) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN min_seconds + chance * (greatest(least(max_seconds, min_seconds * 2 ^ least(attempt, 30)), min_seconds) - min_seconds);
+
+-- Give tasks back without using up an attempt; what waited too long ends as TASK_EXPIRED instead.
+--
+--   ids, tokens     bigint[], uuid[]      the leases
+--   codes           text[]                why: TASK_OVERLOADED, TASK_SHUTDOWN, …
+--   delays          double precision[]    seconds until each may run again; 0: at once, in its old place
+--
+-- Returns one row a lease that held: 'released' or 'failed'.
+CREATE FUNCTION taskfleet.release_v1(ids bigint[], tokens uuid[], codes text[], delays double precision[])
+RETURNS TABLE (task_id bigint, outcome text)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    now timestamptz := clock_timestamp();
+BEGIN
+    RETURN QUERY
+    WITH ended AS (
+        DELETE FROM taskfleet.leases
+        USING unnest(ids, tokens, codes, delays) AS given (id, token, code, delay)
+        WHERE leases.task_id = given.id
+          AND leases.token = given.token
+        RETURNING leases.*, given.code, given.delay
+    ),
+    judged AS (
+        SELECT
+            ended.*,
+            due.next_run_at,
+            ended.due_since + make_interval(secs => queues.waiting_expiry_seconds) <= greatest(due.next_run_at, now) AS expired,
+            extract(epoch FROM now - ended.started_at)::double precision AS busy_seconds
+        FROM ended
+        JOIN taskfleet.kinds ON kinds.id = ended.kind_id
+        JOIN taskfleet.queues ON queues.id = kinds.queue_id
+        CROSS JOIN LATERAL (
+            SELECT CASE
+                WHEN ended.delay > 0 THEN greatest(ended.run_at, now + make_interval(secs => ended.delay)) ELSE ended.run_at
+            END AS next_run_at
+        ) AS due
+    ),
+    waiting AS (
+        INSERT INTO taskfleet.ready (task_id, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority)
+        SELECT task_id, next_run_at, due_since, started_at, kind_id, attempt_count - 1, priority
+        FROM judged
+        WHERE NOT expired
+    ),
+    dead AS (
+        INSERT INTO taskfleet.dead_letters (
+            task_id, kind_id, state, reason, code, message, priority, attempt_count, due_since, last_attempt_at, failed_at, group_name, trace_id
+        )
+        SELECT
+            judged.task_id, judged.kind_id, 'failed', 'expired', 'TASK_EXPIRED',
+            format(
+                'waited since %s, longer than its queue allows; given back last as %s',
+                to_char(judged.due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), judged.code
+            ),
+            judged.priority, judged.attempt_count - 1, judged.due_since, judged.started_at, now, tasks.group_name,
+            taskfleet.trace_id(tasks.headers)
+        FROM judged
+        JOIN taskfleet.tasks ON tasks.id = judged.task_id
+        WHERE judged.expired
+    ),
+    freed AS (
+        DELETE FROM taskfleet.idempotency_keys
+        USING judged JOIN taskfleet.tasks ON tasks.id = judged.task_id
+        WHERE judged.expired
+          AND idempotency_keys.kind_id = tasks.kind_id
+          AND idempotency_keys.key = tasks.idempotency_key
+          AND idempotency_keys.task_id = tasks.id
+    ),
+    backlog AS (
+        INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+        SELECT kind_id, priority, taskfleet.backlog_bucket(next_run_at, now), count(*)
+        FROM judged
+        WHERE NOT expired
+        GROUP BY 1, 2, 3
+    ),
+    outcomes AS (
+        INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, code, count, busy_seconds)
+        SELECT
+            kind_id, date_trunc('minute', now), CASE WHEN expired THEN 'failed' ELSE 'released' END,
+            CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*), sum(busy_seconds)
+        FROM judged
+        GROUP BY 1, 3, 4
+    ),
+    states AS (
+        INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+        SELECT kind_id, 'failed', count(*)
+        FROM judged
+        WHERE expired
+        GROUP BY 1
+    )
+    SELECT task_id, CASE WHEN expired THEN 'failed' ELSE 'released' END FROM judged;
+END;
+$$;
+
+-- End attempts that went wrong: back in the queue with a backoff, or a dead letter.
+--
+--   ids, tokens     bigint[], uuid[]   the leases
+--   codes           text[]             error codes
+--   messages        text[]             what a person reads
+--   stacks          text[]             where it happened, NULL where unknown
+--   retryables      boolean[]          false: a dead letter at once (non_retryable)
+--   entities        text[]             entities found missing, remembered for the whole fleet; NULL: none
+--
+-- Returns one row a lease that held: 'retried' or 'failed'. A retry that could only start past the task's expiry ends it as TASK_EXPIRED.
+CREATE FUNCTION taskfleet.fail_v1(
+    ids bigint[], tokens uuid[], codes text[], messages text[], stacks text[], retryables boolean[], entities text[]
+)
+RETURNS TABLE (task_id bigint, outcome text)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    now timestamptz := clock_timestamp();
+BEGIN
+    RETURN QUERY
+    WITH ended AS (
+        DELETE FROM taskfleet.leases
+        USING unnest(ids, tokens, codes, messages, stacks, retryables, entities)
+            AS given (id, token, code, message, stack, retryable, missing)
+        WHERE leases.task_id = given.id
+          AND leases.token = given.token
+        RETURNING leases.*, given.code, given.message, given.stack, given.retryable, given.missing
+    ),
+    planned AS (
+        SELECT
+            ended.*,
+            kinds.queue_id,
+            tasks.group_name,
+            tasks.headers,
+            tasks.idempotency_key,
+            sessions.worker,
+            queues.missing_entity_seconds,
+            ended.retryable
+                AND ended.attempt_count < coalesce(tasks.max_attempts, kinds.max_attempts, queues.default_max_attempts) AS may_retry,
+            now + make_interval(secs => taskfleet.backoff_seconds(
+                ended.attempt_count,
+                coalesce(kinds.min_backoff_seconds, queues.default_min_backoff_seconds),
+                coalesce(kinds.max_backoff_seconds, queues.default_max_backoff_seconds),
+                random()
+            )) AS next_run_at,
+            ended.due_since + make_interval(secs => queues.waiting_expiry_seconds) AS expires_at
+        FROM ended
+        JOIN taskfleet.tasks ON tasks.id = ended.task_id
+        JOIN taskfleet.kinds ON kinds.id = ended.kind_id
+        JOIN taskfleet.queues ON queues.id = kinds.queue_id
+        LEFT JOIN taskfleet.sessions ON sessions.id = ended.session_id
+    ),
+    judged AS (
+        SELECT
+            planned.*,
+            may_retry AND next_run_at < expires_at AS retried,
+            may_retry AND next_run_at >= expires_at AS expired
+        FROM planned
+    ),
+    waiting AS (
+        INSERT INTO taskfleet.ready (task_id, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority)
+        SELECT task_id, next_run_at, due_since, started_at, kind_id, attempt_count, priority
+        FROM judged
+        WHERE retried
+    ),
+    dead AS (
+        INSERT INTO taskfleet.dead_letters (
+            task_id, kind_id, state, reason, code, message, stack, priority, attempt_count, due_since, last_attempt_at, failed_at,
+            group_name, trace_id
+        )
+        SELECT
+            task_id, kind_id, 'failed',
+            CASE WHEN expired THEN 'expired' WHEN retryable THEN 'max_attempts_exceeded' ELSE 'non_retryable' END,
+            CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END,
+            CASE WHEN expired THEN format('no time left for another attempt; the last ended as %s: %s', code, message) ELSE message END,
+            stack, priority, attempt_count, due_since, started_at, now, group_name, taskfleet.trace_id(headers)
+        FROM judged
+        WHERE NOT retried
+    ),
+    freed AS (
+        DELETE FROM taskfleet.idempotency_keys
+        USING judged
+        WHERE NOT judged.retried
+          AND idempotency_keys.kind_id = judged.kind_id
+          AND idempotency_keys.key = judged.idempotency_key
+          AND idempotency_keys.task_id = judged.task_id
+    ),
+    history AS (
+        INSERT INTO taskfleet.attempts (task_id, attempt, code, message, stack, started_at, finished_at, worker)
+        SELECT task_id, attempt_count, code, message, stack, started_at, now, worker
+        FROM judged
+    ),
+    remembered AS (
+        -- One row an entity, in one order, and only where the memory grows by much: fleets meet the same entity at the same time.
+        INSERT INTO taskfleet.missing_entities AS known (queue_id, entity, until)
+        SELECT queue_id, missing, now + make_interval(secs => max(missing_entity_seconds))
+        FROM judged
+        WHERE missing IS NOT NULL
+          AND NOT EXISTS (
+              SELECT
+              FROM taskfleet.missing_entities AS fresh
+              WHERE fresh.queue_id = judged.queue_id
+                AND fresh.entity = judged.missing
+                AND fresh.until > now + make_interval(secs => judged.missing_entity_seconds / 2)
+          )
+        GROUP BY queue_id, missing
+        ORDER BY queue_id, missing
+        ON CONFLICT (queue_id, entity) DO UPDATE SET until = greatest(known.until, excluded.until)
+    ),
+    backlog AS (
+        INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+        SELECT kind_id, priority, taskfleet.backlog_bucket(next_run_at, now), count(*)
+        FROM judged
+        WHERE retried
+        GROUP BY 1, 2, 3
+    ),
+    outcomes AS (
+        INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, code, count, busy_seconds)
+        SELECT
+            kind_id, date_trunc('minute', now), CASE WHEN retried THEN 'retried' ELSE 'failed' END,
+            CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*),
+            sum(extract(epoch FROM now - started_at)::double precision)
+        FROM judged
+        GROUP BY 1, 3, 4
+    ),
+    states AS (
+        INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+        SELECT kind_id, 'failed', count(*)
+        FROM judged
+        WHERE NOT retried
+        GROUP BY 1
+    )
+    SELECT task_id, CASE WHEN retried THEN 'retried' ELSE 'failed' END FROM judged;
+END;
+$$;
+
+-- End tasks that waited longer than their queue allows, at most `row_limit` of one kind; returns how many.
+-- Index: ready_by_age; for tasks that were tried before ready_tried_by_due.
+CREATE FUNCTION taskfleet.expire_waiting_v1(given_kind integer, expired_before timestamptz, row_limit integer) RETURNS integer
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+AS $$
+DECLARE
+    now timestamptz := clock_timestamp();
+    picked tid[];
+    ended integer;
+BEGIN
+    picked := ARRAY(
+        SELECT ready.ctid
+        FROM taskfleet.ready
+        WHERE ready.kind_id = given_kind
+          AND ready.run_at < expired_before
+          AND ready.due_since < expired_before
+        ORDER BY ready.run_at, ready.task_id
+        LIMIT row_limit
+        FOR UPDATE SKIP LOCKED
+    );
+    IF cardinality(picked) < row_limit THEN
+        picked := picked || ARRAY(
+            SELECT ready.ctid
+            FROM taskfleet.ready
+            WHERE ready.kind_id = given_kind
+              AND ready.due_since < expired_before
+              AND ready.due_since < ready.run_at
+              AND ready.run_at >= expired_before
+            ORDER BY ready.due_since
+            LIMIT row_limit - cardinality(picked)
+            FOR UPDATE SKIP LOCKED
+        );
+    END IF;
+
+    WITH ended_tasks AS (
+        DELETE FROM taskfleet.ready
+        WHERE ready.ctid = ANY (picked)
+        RETURNING ready.*
+    ),
+    dead AS (
+        INSERT INTO taskfleet.dead_letters (
+            task_id, kind_id, state, reason, code, message, priority, attempt_count, due_since, last_attempt_at, failed_at, group_name, trace_id
+        )
+        SELECT
+            ended_tasks.task_id, ended_tasks.kind_id, 'failed', 'expired', 'TASK_EXPIRED',
+            format(
+                'waited since %s, longer than its queue allows',
+                to_char(ended_tasks.due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+            ),
+            ended_tasks.priority, ended_tasks.attempt_count, ended_tasks.due_since, ended_tasks.last_attempt_at, now, tasks.group_name,
+            taskfleet.trace_id(tasks.headers)
+        FROM ended_tasks
+        JOIN taskfleet.tasks ON tasks.id = ended_tasks.task_id
+    ),
+    freed AS (
+        DELETE FROM taskfleet.idempotency_keys
+        USING ended_tasks JOIN taskfleet.tasks ON tasks.id = ended_tasks.task_id
+        WHERE idempotency_keys.kind_id = tasks.kind_id
+          AND idempotency_keys.key = tasks.idempotency_key
+          AND idempotency_keys.task_id = tasks.id
+    ),
+    backlog AS (
+        INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+        SELECT given_kind, ended_tasks.priority, taskfleet.backlog_bucket(ended_tasks.run_at, now), -count(*)
+        FROM ended_tasks
+        GROUP BY 2, 3
+    ),
+    outcomes AS (
+        INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, code, count)
+        SELECT given_kind, date_trunc('minute', now), 'failed', 'TASK_EXPIRED', count(*)
+        FROM ended_tasks
+        HAVING count(*) > 0
+    ),
+    states AS (
+        INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+        SELECT given_kind, 'failed', count(*)
+        FROM ended_tasks
+        HAVING count(*) > 0
+    )
+    SELECT count(*) INTO ended FROM ended_tasks;
+    RETURN ended;
+END;
+$$;

@@ -1,0 +1,101 @@
+-- What a worker says about itself.
+
+-- A heartbeat: the process lives, and holds these leases.
+--
+-- Leases of the session that two heartbeats in a row do not name are given back: the reply of their claim was lost, nobody runs them.
+-- (A worker therefore names every lease until the answer to its settlement has come.)
+--
+-- Returns one row. known = false: the session has expired or was never opened; everything it held is lost.
+CREATE FUNCTION taskfleet.heartbeat_v1(session uuid, ids bigint[], tokens uuid[])
+RETURNS TABLE (known boolean, draining boolean, lost bigint[], released integer)
+LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    before record;
+    unnamed bigint[];
+    forgotten bigint[];
+BEGIN
+    SELECT sessions.unnamed_task_ids, sessions.heartbeat_at, sessions.draining
+    INTO before
+    FROM taskfleet.sessions
+    WHERE sessions.id = session AND sessions.expires_at > clock_timestamp()
+    FOR NO KEY UPDATE;
+
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT false, false, ids, 0;
+        RETURN;
+    END IF;
+
+    lost := ARRAY(
+        SELECT given.id
+        FROM unnest(ids, tokens) AS given (id, token)
+        WHERE NOT EXISTS (SELECT FROM taskfleet.leases WHERE leases.task_id = given.id AND leases.token = given.token)
+    );
+    unnamed := ARRAY(
+        SELECT leases.task_id
+        FROM taskfleet.leases
+        WHERE leases.session_id = session
+          AND NOT EXISTS (
+              SELECT FROM unnest(ids, tokens) AS given (id, token) WHERE given.id = leases.task_id AND given.token = leases.token
+          )
+    );
+    forgotten := ARRAY(
+        SELECT leases.task_id
+        FROM taskfleet.leases
+        WHERE leases.task_id = ANY (unnamed)
+          AND leases.task_id = ANY (before.unnamed_task_ids)
+          AND leases.started_at <= before.heartbeat_at
+    );
+    SELECT count(*)::integer
+    INTO released
+    FROM taskfleet.release_v1(
+        forgotten,
+        ARRAY(SELECT leases.token FROM unnest(forgotten) WITH ORDINALITY AS lease (id, place)
+              JOIN taskfleet.leases ON leases.task_id = lease.id ORDER BY lease.place),
+        array_fill('TASK_LEASE_EXPIRED'::text, ARRAY[cardinality(forgotten)]),
+        array_fill(0::double precision, ARRAY[cardinality(forgotten)])
+    );
+
+    UPDATE taskfleet.sessions
+    SET heartbeat_at = clock_timestamp(),
+        expires_at = clock_timestamp() + make_interval(secs => sessions.lease_seconds),
+        unnamed_task_ids = ARRAY(SELECT id FROM unnest(unnamed) AS id WHERE id <> ALL (forgotten))
+    WHERE sessions.id = session;
+
+    known := true;
+    draining := before.draining;
+    RETURN NEXT;
+END;
+$$;
+
+-- Say goodbye: give back what the session still holds and never live again; returns how many leases went back.
+CREATE FUNCTION taskfleet.close_session_v1(session uuid) RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    held_ids bigint[];
+    held_tokens uuid[];
+    released integer;
+BEGIN
+    UPDATE taskfleet.sessions
+    SET closed_at = clock_timestamp(),
+        expires_at = least(sessions.expires_at, clock_timestamp())
+    WHERE sessions.id = session AND sessions.closed_at IS NULL;
+
+    SELECT coalesce(array_agg(leases.task_id), '{}'), coalesce(array_agg(leases.token), '{}')
+    INTO held_ids, held_tokens
+    FROM taskfleet.leases
+    WHERE leases.session_id = session;
+
+    SELECT count(*)
+    INTO released
+    FROM taskfleet.release_v1(
+        held_ids,
+        held_tokens,
+        array_fill('TASK_SHUTDOWN'::text, ARRAY[cardinality(held_ids)]),
+        array_fill(0::double precision, ARRAY[cardinality(held_ids)])
+    );
+    RETURN released;
+END;
+$$;
