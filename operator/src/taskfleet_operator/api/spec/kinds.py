@@ -22,7 +22,8 @@ class RetrySpec(ApiModel):
 
     rules = (
         Rule(
-            cel="self.minBackoffSeconds <= self.maxBackoffSeconds",
+            # The API server asks the rule of the default {} too, before it fills in the fields.
+            cel="!has(self.minBackoffSeconds) || !has(self.maxBackoffSeconds) || self.minBackoffSeconds <= self.maxBackoffSeconds",
             message="minBackoffSeconds must not be above maxBackoffSeconds",
             holds=lambda retry: retry.min_backoff_seconds <= retry.max_backoff_seconds,
         ),

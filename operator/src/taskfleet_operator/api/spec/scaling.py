@@ -69,7 +69,8 @@ class ScalingSpec(ApiModel):
 
     rules = (
         Rule(
-            cel="self.minReplicas <= self.maxReplicas",
+            # The API server asks the rule of the default {} too, before it fills in the fields.
+            cel="!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
             message="minReplicas must not be above maxReplicas",
             holds=lambda scaling: scaling.min_replicas <= scaling.max_replicas,
         ),
