@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 JOBS ?= 2
 PYTHON_IN := .venv/bin/python
+GENERATORS := taskfleet_operator.api.generate
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,11 +28,11 @@ e2e: .dev ## a kind cluster, images, chart, real worker pods (needs Docker, kind
 bench: .dev ## all benchmarks (ARGS="--short")
 	@$(PYTHON_IN) -m benchmarks $(ARGS)
 
-generate: .dev ## write the generated files: CRD, schema.sql
-	@$(PYTHON_IN) scripts/generated.py write
+generate: .dev ## write the generated files
+	@set -e; for module in $(GENERATORS); do $(PYTHON_IN) -m $$module; done
 
 verify: .dev ## fail when a generated file is not what `make generate` would write
-	@$(PYTHON_IN) scripts/generated.py verify
+	@set -e; for module in $(GENERATORS); do $(PYTHON_IN) -m $$module --check; done
 
 golden: .dev ## write the golden files of the tests anew, to be read in the diff
 	@UPDATE_GOLDEN=1 $(PYTHON_IN) -m pytest -m golden -q
