@@ -1,7 +1,6 @@
-"""What can go wrong for the operator, apart from the queue's own errors (taskfleet.errors).
+"""What can go wrong for the operator, apart from the queue's own errors (taskfleet.errors, SettingsError among them).
 
 OperatorError
-├── SettingsError             a setting of the operator is missing or wrong
 ├── SpecInvalidError          a TaskQueue that cannot be followed; carries every fault with its path
 ├── FileInvalidError          a local file that holds no readable TaskQueue
 ├── SecretMissingError        the database URL is not where the TaskQueue says
@@ -24,10 +23,6 @@ from dataclasses import dataclass
 
 class OperatorError(Exception):
     """Base of every error that the operator raises on purpose."""
-
-
-class SettingsError(OperatorError):
-    """A setting of the operator is missing or wrong; the message names it, what was found and what is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +59,12 @@ class WorkerTemplateError(OperatorError):
 
 
 class PortTakenError(OperatorError):
-    """The port for health and metrics is in use."""
+    """The port for health and metrics cannot be had."""
 
-    def __init__(self, *, host: str, port: int) -> None:
+    def __init__(self, *, host: str, port: int, in_use: bool = True) -> None:
+        why = "another program listens there" if in_use else "this user may not listen there"
         super().__init__(
-            f"{host}:{port} is in use, so health and metrics cannot be served there: "
-            "end the other program, or choose another port with --metrics-port (0 takes any free one)"
+            f"health and metrics cannot be served at {host}:{port}: {why}; choose another port with --metrics-port (0 takes any free one)"
         )
         self.host, self.port = host, port
 

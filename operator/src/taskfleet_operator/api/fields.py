@@ -10,16 +10,16 @@ from typing import Annotated, Final, TypeVar
 from pydantic import Field, JsonValue, Strict
 from pydantic_core import PydanticCustomError
 
+from taskfleet.names import KIND_LENGTH, KIND_PATTERN, QUEUE_LENGTH, QUEUE_PATTERN
+
 Item = TypeVar("Item")
 
-NAME_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
-KIND_PATTERN: Final = r"^[A-Za-z0-9_]([A-Za-z0-9_.:/-]*[A-Za-z0-9_])?$"
 OBJECT_PATTERN: Final = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 
-QueueName = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
+QueueName = Annotated[str, Field(min_length=1, max_length=QUEUE_LENGTH, pattern=f"^{QUEUE_PATTERN}$")]
 """The name of a queue in the database; also a label value."""
 
-KindName = Annotated[str, Field(min_length=1, max_length=100, pattern=KIND_PATTERN)]
+KindName = Annotated[str, Field(min_length=1, max_length=KIND_LENGTH, pattern=f"^{KIND_PATTERN}$")]
 """The name that handlers and producers give to a type of task."""
 
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=OBJECT_PATTERN)]

@@ -95,8 +95,10 @@ def _fault(details: ErrorDetails) -> Fault:
             return Fault(path=path_text(path), found="nothing", allowed=allowed_at(path))
         case "rule":
             return Fault(path=path_text(path), found=_numbers(details["input"]), allowed=details["msg"])
-        case "twice" | "null":
+        case "twice":
             return Fault(path=path_text(path), found=_found(details["input"]), allowed=details["msg"])
+        case "null":
+            return Fault(path=path_text(path), found="null", allowed=f"{allowed_at(path)}, or the field left out")
         case _:
             return Fault(path=path_text(path), found=_found(details["input"]), allowed=allowed_at(path))
 
