@@ -74,7 +74,8 @@ class Cluster:
             if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
-                await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+                chosen = os.environ.get("KUBECONFIG")  # read here: the client reads it when it is imported
+                await config.load_kube_config(config_file=chosen, client_configuration=configuration)  # type: ignore[no-untyped-call]
         except config.ConfigException as error:
             message = f"no way to a Kubernetes API server: {error}; set KUBECONFIG, or run in a pod with a service account"
             raise ClusterUnreachableError(message) from error
