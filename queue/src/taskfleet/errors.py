@@ -31,9 +31,10 @@ class InvalidPolicyError(TaskfleetError, ValueError):
 class QueueFullError(TaskfleetError):
     """The queue is at its maximum length; nothing was enqueued."""
 
-    def __init__(self, *, queue: str, length: int, limit: int) -> None:
-        super().__init__(f"queue {queue!r} holds {length:,} tasks, its limit is {limit:,}: let it drain, or raise limits.maxLength")
-        self.queue, self.length, self.limit = queue, length, limit
+    def __init__(self, *, queue: str, length: int, limit: int, adding: int = 1) -> None:
+        more = "" if adding == 1 else f"; {adding:,} more do not fit"
+        super().__init__(f"queue {queue!r} holds {length:,} tasks, its limit is {limit:,}{more}: let it drain, or raise limits.maxLength")
+        self.queue, self.length, self.limit, self.adding = queue, length, limit, adding
 
 
 class TaskNotFoundError(TaskfleetError, LookupError):

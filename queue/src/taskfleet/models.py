@@ -33,7 +33,7 @@ class NewTask:
     wants_result: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Enqueued:
     """What became of one new task."""
 

@@ -40,12 +40,15 @@ class PreparedTask:
     wants_result: bool
 
 
-def prepare(task: NewTask, *, max_payload_bytes: int) -> PreparedTask:
-    """The task as the database stores it; raises InvalidTaskError, naming the kind, the field, what was found and what is allowed."""
+def prepare(task: NewTask) -> PreparedTask:
+    """The task as the database stores it; raises InvalidTaskError, naming the kind, the field, what was found and what is allowed.
+
+    The size of the payload is for the queue to say: see require_size.
+    """
     kind = _kind(task.kind)
     return PreparedTask(
         kind=kind,
-        payload=None if task.payload is None else _payload(kind, task.payload, most=max_payload_bytes),
+        payload=None if task.payload is None else _payload(kind, task.payload),
         headers=None if task.headers is None else _headers(kind, task.headers),
         priority=_whole(kind, "priority", task.priority, least=0, most=9),
         run_at=None if task.run_at is None else _moment(kind, task),
@@ -58,6 +61,21 @@ def prepare(task: NewTask, *, max_payload_bytes: int) -> PreparedTask:
     )
 
 
+def require_size(task: PreparedTask, *, most: int) -> None:
+    """Raise InvalidTaskError when the payload is larger than the queue allows; `most` is in bytes of JSON text."""
+    text = task.payload
+    if text is None or len(text) <= most // 4:
+        # No character has more than four bytes.
+        return
+    size = len(text) if text.isascii() else len(text.encode())
+    if size > most:
+        message = (
+            f"task of kind {task.kind!r}: its payload has {size:,} bytes as JSON, the queue takes {most:,}: "
+            "keep the data elsewhere and enqueue a reference to it, or raise limits.maxPayloadBytes"
+        )
+        raise InvalidTaskError(message)
+
+
 def _kind(kind: object) -> str:
     try:
         return _known_kind(kind) if isinstance(kind, str) else validated_kind(kind)
@@ -68,20 +86,15 @@ def _kind(kind: object) -> str:
 _known_kind = lru_cache(maxsize=1024)(validated_kind)
 
 
-def _payload(kind: str, payload: object, *, most: int) -> str:
+def _payload(kind: str, payload: object) -> str:
     try:
         text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        size = len(text) if text.isascii() else len(text.encode())
+        if not text.isascii():
+            text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidTaskError(f"task of kind {kind!r}: {_fault(payload) or f'the payload is no JSON ({error})'}") from None
     if "\\u0000" in text and (fault := _fault(payload)) is not None:
         raise InvalidTaskError(f"task of kind {kind!r}: {fault}")
-    if size > most:
-        message = (
-            f"task of kind {kind!r}: its payload has {size:,} bytes as JSON, the queue takes {most:,}: keep the data elsewhere, enqueue "
-            "a reference to it, or raise limits.maxPayloadBytes"
-        )
-        raise InvalidTaskError(message)
     return text
 
 

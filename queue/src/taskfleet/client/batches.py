@@ -1,0 +1,100 @@
+"""Batches of new tasks as text for COPY, and their ledger entries. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from taskfleet.client.validation import PreparedTask
+
+Item = TypeVar("Item")
+
+CHUNK_ROWS = 500
+"""Rows a write to the COPY stream: some ten kilobytes."""
+_BUCKET_SECONDS = 5
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""Where the database's buckets start (backlog_bucket)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacedTask:
+    """A task with its id, its kind's id and the moment it may run at."""
+
+    task_id: int
+    kind_id: int
+    run_at: datetime
+    task: PreparedTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerGroup:
+    """Tasks of one kind and priority in one 5-second bucket of run_at."""
+
+    kind_id: int
+    priority: int
+    bucket: datetime
+    count: int
+
+
+def in_batches(items: Iterable[Item], size: int) -> Iterator[Sequence[Item]]:
+    """The items in lists of at most `size`, taken from the iterable only when they are asked for."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def task_lines(placed: Iterable[PlacedTask], *, now: datetime) -> Iterator[str]:
+    """Lines for copy_tasks.sql, some hundred at a time."""
+    created = now.isoformat()
+    return _joined(
+        f"{item.task_id}\t{item.kind_id}\t{_number(task.max_attempts)}\t{'t' if task.wants_result else 'f'}\t{created}"
+        f"\t{_text(task.payload)}\t{_text(task.headers)}\t{_text(task.group)}\t{_text(task.entity)}\t{_text(task.idempotency_key)}\n"
+        for item in placed
+        for task in (item.task,)
+    )
+
+
+def ready_lines(placed: Iterable[PlacedTask]) -> Iterator[str]:
+    """Lines for copy_ready.sql, some hundred at a time."""
+    return _joined(
+        f"{item.task_id}\t{moment}\t{moment}\t{item.kind_id}\t{item.task.priority}\n"
+        for item in placed
+        for moment in (item.run_at.isoformat(),)
+    )
+
+
+def ledger_groups(placed: Iterable[PlacedTask]) -> Sequence[LedgerGroup]:
+    """What the batch adds to the backlog ledger."""
+    counts = Counter((item.kind_id, item.task.priority, item.run_at) for item in placed)
+    groups: Counter[tuple[int, int, datetime]] = Counter()
+    for (kind_id, priority, run_at), count in counts.items():
+        groups[kind_id, priority, _bucket(run_at)] += count
+    return [LedgerGroup(kind_id=kind_id, priority=priority, bucket=bucket, count=n) for (kind_id, priority, bucket), n in groups.items()]
+
+
+def _bucket(run_at: datetime) -> datetime:
+    # Whole numbers: a timestamp as a float would round the microseconds of far moments up into the next bucket.
+    since = run_at - _EPOCH
+    return _EPOCH + timedelta(seconds=(since.days * 86_400 + since.seconds) // _BUCKET_SECONDS * _BUCKET_SECONDS)
+
+
+def _joined(lines: Iterator[str]) -> Iterator[str]:
+    while chunk := "".join(islice(lines, CHUNK_ROWS)):
+        yield chunk
+
+
+def _number(value: int | None) -> str:
+    return r"\N" if value is None else str(value)
+
+
+def _text(text: str | None) -> str:
+    if text is None:
+        return r"\N"
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    # JSON text has no raw control characters; names of groups and entities may.
+    if "\n" in text or "\t" in text or "\r" in text:
+        text = text.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    return text

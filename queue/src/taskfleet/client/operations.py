@@ -1,0 +1,264 @@
+"""The operations of a producer, each as the steps it takes. No I/O here: see `steps`."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from taskfleet.client.batches import PlacedTask, in_batches, ledger_groups, ready_lines, task_lines
+from taskfleet.client.known_queue import KnownQueue, Look
+from taskfleet.client.steps import Copy, Flow, Query, ask
+from taskfleet.client.validation import PreparedTask, prepare, require_size
+from taskfleet.errors import InvalidTaskError, TaskfleetError, TaskNotFoundError
+from taskfleet.models import Attempt, Enqueued, NewTask, Task
+from taskfleet.words import DeadReason, TaskState
+
+TRIES = 3
+"""How often a statement is repeated that met what was committed after its snapshot: each try is a new snapshot."""
+
+Clock = Callable[[], float]
+"""A monotonic clock, in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Length:
+    length: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _EnqueuedRow:
+    kind_known: bool
+    task_id: int | None
+    duplicate: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reserved:
+    task_ids: Sequence[int]
+    now: datetime
+    kinds_known: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Holder:
+    kind_id: int
+    key: str
+    task_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TaskRow:
+    """One row of get_task.sql."""
+
+    task_id: int
+    queue: str
+    kind: str
+    state: str
+    priority: int | None
+    payload: object
+    headers: Mapping[str, str] | None
+    group_name: str | None
+    entity: str | None
+    idempotency_key: str | None
+    attempt_count: int
+    max_attempts: int | None
+    created_at: datetime
+    run_at: datetime | None
+    last_attempt_at: datetime | None
+    finished_at: datetime | None
+    lease_expires_at: datetime | None
+    worker: str | None
+    result: object
+    dead_reason: str | None
+    code: str | None
+    message: str | None
+    stack: str | None
+    trace_id: str | None
+
+
+def enqueue(task: NewTask, *, queue: KnownQueue, clock: Clock) -> Flow[Enqueued]:
+    """Store one task.
+
+    Raises InvalidTaskError and QueueFullError before anything is written.
+    """
+    prepared = prepare(task)
+    for _ in range(TRIES):
+        yield from _look(queue, [prepared], clock=clock)
+        rows = yield from ask(Query(name="enqueue_task", parameters=_parameters(prepared, queue), row=_EnqueuedRow))
+        row = rows[0]
+        if row.task_id is not None:
+            queue.count(0 if row.duplicate else 1)
+            return Enqueued(task_id=row.task_id, duplicate=row.duplicate)
+        if not row.kind_known:
+            queue.forget()
+    raise _contended(f"kind {prepared.kind!r}, idempotency key {prepared.idempotency_key!r}")
+
+
+def enqueue_many(tasks: Iterable[NewTask], *, queue: KnownQueue, clock: Clock, batch: int) -> Flow[Sequence[Enqueued]]:
+    """Store any number of tasks, in the order given; must run in one transaction, so that all are stored or none.
+
+    Raises InvalidTaskError (naming the position) and QueueFullError; what was written before is for the transaction to undo.
+    """
+    results: list[Enqueued] = []
+    for some in in_batches(tasks, batch):
+        prepared = [_prepared_at(len(results) + number, task) for number, task in enumerate(some)]
+        results += yield from _enqueue_batch(prepared, queue=queue, clock=clock)
+    return results
+
+
+def length(queue: KnownQueue) -> Flow[int]:
+    """How many tasks wait, scheduled ones included; 0 for a queue that does not exist."""
+    rows = yield from ask(Query(name="queue_length", parameters={"queue": queue.name}, row=_Length))
+    return rows[0].length
+
+
+def get_task(task_id: int) -> Flow[Task]:
+    """One task wherever it is in its life; raises TaskNotFoundError."""
+    rows = yield from ask(Query(name="get_task", parameters={"task_id": task_id}, row=_TaskRow))
+    if not rows:
+        raise TaskNotFoundError(task_id)
+    attempts: Sequence[Attempt] = ()
+    if rows[0].attempt_count:
+        attempts = yield from ask(Query(name="get_attempts", parameters={"task_id": task_id}, row=Attempt))
+    return _task(rows[0], attempts)
+
+
+def _look(queue: KnownQueue, tasks: Sequence[PreparedTask], *, clock: Clock) -> Flow[None]:
+    """Know the tasks' kinds, creating what is missing, and require that the tasks fit."""
+    kinds = {task.kind for task in tasks}
+    if queue.must_look(kinds, adding=len(tasks), now=clock()):
+        named = {"queue": queue.name, "kinds": sorted(kinds)}
+        for _ in range(TRIES):
+            looks = yield from ask(Query(name="find_kinds", parameters=named, row=Look))
+            for look in looks:
+                queue.learn(look, now=clock())
+            if looks and not queue.missing(kinds):
+                break
+            yield from ask(Query(name="create_kinds", parameters=named))
+        else:
+            raise _contended(f"kinds {', '.join(sorted(kinds))}")
+    for task in tasks:
+        require_size(task, most=queue.max_payload_bytes)
+    queue.require_room(len(tasks))
+
+
+def _enqueue_batch(tasks: Sequence[PreparedTask], *, queue: KnownQueue, clock: Clock) -> Flow[Sequence[Enqueued]]:
+    reserved = yield from _reserve(tasks, queue=queue, clock=clock)
+    holders = yield from _claim_keys(tasks, reserved.task_ids, queue=queue)
+    results = [Enqueued(task_id=holders.get(task_id, task_id), duplicate=task_id in holders) for task_id in reserved.task_ids]
+    placed = [
+        PlacedTask(task_id=task_id, kind_id=queue.kind_id(task.kind), run_at=_run_at(task, reserved.now), task=task)
+        for task, task_id in zip(tasks, reserved.task_ids, strict=True)
+        if task_id not in holders
+    ]
+    yield Copy(name="copy_tasks", chunks=task_lines(placed, now=reserved.now))
+    yield Copy(name="copy_ready", chunks=ready_lines(placed))
+    groups = ledger_groups(placed)
+    columns = {
+        "kind_ids": [group.kind_id for group in groups],
+        "priorities": [group.priority for group in groups],
+        "buckets": [group.bucket for group in groups],
+        "counts": [group.count for group in groups],
+    }
+    yield from ask(Query(name="count_enqueued", parameters={**columns, "now": reserved.now}))
+    queue.count(len(placed))
+    return results
+
+
+def _reserve(tasks: Sequence[PreparedTask], *, queue: KnownQueue, clock: Clock) -> Flow[_Reserved]:
+    for _ in range(TRIES):
+        yield from _look(queue, tasks, clock=clock)
+        kind_ids = sorted({queue.kind_id(task.kind) for task in tasks})
+        rows = yield from ask(Query(name="reserve_tasks", parameters={"count": len(tasks), "kind_ids": kind_ids}, row=_Reserved))
+        if rows[0].kinds_known:
+            return rows[0]
+        queue.forget()
+    raise _contended(f"kinds of queue {queue.name!r}")
+
+
+def _claim_keys(tasks: Sequence[PreparedTask], task_ids: Sequence[int], *, queue: KnownQueue) -> Flow[Mapping[int, int]]:
+    """Duplicates by their reserved id: the id of the task that holds their key."""
+    open_keys = {
+        task_id: (queue.kind_id(task.kind), task.idempotency_key)
+        for task, task_id in zip(tasks, task_ids, strict=True)
+        if task.idempotency_key is not None
+    }
+    duplicates: dict[int, int] = {}
+    for _ in range(TRIES):
+        if not open_keys:
+            return duplicates
+        columns = {
+            "kind_ids": [kind_id for kind_id, _ in open_keys.values()],
+            "keys": [key for _, key in open_keys.values()],
+            "task_ids": list(open_keys),
+        }
+        rows = yield from ask(Query(name="claim_keys", parameters=columns, row=_Holder))
+        holders = {(row.kind_id, row.key): row.task_id for row in rows}
+        duplicates |= {task_id: holders[key] for task_id, key in open_keys.items() if key in holders and holders[key] != task_id}
+        open_keys = {task_id: key for task_id, key in open_keys.items() if key not in holders}
+    if open_keys:
+        kind_id, key = next(iter(open_keys.values()))
+        raise _contended(f"kind {kind_id}, idempotency key {key!r}")
+    return duplicates
+
+
+def _prepared_at(position: int, task: NewTask) -> PreparedTask:
+    try:
+        return prepare(task)
+    except InvalidTaskError as error:
+        raise InvalidTaskError(f"task {position} of the batch: {error}") from None
+
+
+def _run_at(task: PreparedTask, now: datetime) -> datetime:
+    if task.run_at is not None:
+        return task.run_at
+    return now + timedelta(seconds=task.delay_seconds) if task.delay_seconds else now
+
+
+def _parameters(task: PreparedTask, queue: KnownQueue) -> Mapping[str, object]:
+    return {
+        "kind_id": queue.kind_id(task.kind),
+        "payload": task.payload,
+        "headers": task.headers,
+        "priority": task.priority,
+        "run_at": task.run_at,
+        "delay_seconds": task.delay_seconds,
+        "group_name": task.group,
+        "entity": task.entity,
+        "idempotency_key": task.idempotency_key,
+        "max_attempts": task.max_attempts,
+        "wants_result": task.wants_result,
+    }
+
+
+def _contended(what: str) -> TaskfleetError:
+    return TaskfleetError(f"{what}: others kept creating and finishing it during {TRIES} tries; nothing was enqueued, try again")
+
+
+def _task(row: _TaskRow, attempts: Sequence[Attempt]) -> Task:
+    return Task(
+        task_id=row.task_id,
+        queue=row.queue,
+        kind=row.kind,
+        state=TaskState(row.state),
+        priority=row.priority,
+        payload=row.payload,
+        headers=row.headers,
+        group=row.group_name,
+        entity=row.entity,
+        idempotency_key=row.idempotency_key,
+        attempt_count=row.attempt_count,
+        max_attempts=row.max_attempts,
+        created_at=row.created_at,
+        run_at=row.run_at,
+        last_attempt_at=row.last_attempt_at,
+        finished_at=row.finished_at,
+        lease_expires_at=row.lease_expires_at,
+        worker=row.worker,
+        result=row.result,
+        dead_reason=None if row.dead_reason is None else DeadReason(row.dead_reason),
+        code=row.code,
+        message=row.message,
+        stack=row.stack,
+        trace_id=row.trace_id,
+        attempts=attempts,
+    )

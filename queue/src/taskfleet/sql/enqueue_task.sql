@@ -1,0 +1,78 @@
+-- Put one task into its queue.
+--
+--   kind_id          integer      the kind, as find_kinds.sql returned it
+--   payload          jsonb        NULL where there is none
+--   headers          jsonb        NULL where there are none
+--   priority         smallint     0-9, lower first
+--   run_at           timestamptz  not before; NULL: now plus the delay
+--   delay_seconds    float        seconds from now
+--   group_name, entity, idempotency_key   text, each may be NULL
+--   max_attempts     integer      NULL: what the kind says
+--   wants_result     boolean
+--
+-- Returns one row: kind_known, task_id, duplicate.
+--   kind_known false  the kind is gone (its creation was rolled back): create it and come again
+--   task_id NULL      an unfinished task with this key was committed after this statement's snapshot: a new statement will see it
+--   duplicate true    task_id is that of the unfinished task that holds the key
+-- The clock is read once and not from the transaction: what a long transaction enqueues has not waited since its start.
+WITH moment AS MATERIALIZED (
+    SELECT clock_timestamp() AS now
+),
+reserved AS MATERIALIZED (
+    SELECT kinds.id AS kind_id, nextval('taskfleet.tasks_id_seq') AS task_id
+    FROM taskfleet.kinds
+    WHERE kinds.id = %(kind_id)s::integer
+),
+key_claimed AS (
+    INSERT INTO taskfleet.idempotency_keys (kind_id, key, task_id)
+    SELECT kind_id, %(idempotency_key)s::text, task_id
+    FROM reserved
+    WHERE %(idempotency_key)s::text IS NOT NULL
+    ON CONFLICT (kind_id, key) DO NOTHING
+    RETURNING task_id
+),
+accepted AS MATERIALIZED (
+    SELECT
+        reserved.kind_id,
+        reserved.task_id,
+        moment.now,
+        coalesce(%(run_at)s::timestamptz, moment.now + make_interval(secs => %(delay_seconds)s::double precision)) AS run_at
+    FROM reserved CROSS JOIN moment
+    WHERE %(idempotency_key)s::text IS NULL
+       OR EXISTS (SELECT FROM key_claimed)
+),
+kept AS (
+    INSERT INTO taskfleet.tasks (
+        id, kind_id, max_attempts, wants_result, created_at, payload, headers, group_name, entity, idempotency_key
+    )
+    SELECT
+        task_id, kind_id, %(max_attempts)s::integer, %(wants_result)s::boolean, now, %(payload)s::jsonb, %(headers)s::jsonb,
+        %(group_name)s::text, %(entity)s::text, %(idempotency_key)s::text
+    FROM accepted
+),
+placed AS (
+    INSERT INTO taskfleet.ready (task_id, run_at, due_since, kind_id, priority)
+    SELECT task_id, run_at, run_at, kind_id, %(priority)s::smallint
+    FROM accepted
+),
+counted AS (
+    INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+    SELECT kind_id, %(priority)s::smallint, taskfleet.backlog_bucket(run_at, now), 1
+    FROM accepted
+),
+arrived AS (
+    INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, count)
+    SELECT kind_id, date_trunc('minute', now), 'enqueued', 1
+    FROM accepted
+),
+holder AS (
+    SELECT idempotency_keys.task_id
+    FROM reserved
+    JOIN taskfleet.idempotency_keys ON idempotency_keys.kind_id = reserved.kind_id
+    WHERE idempotency_keys.key = %(idempotency_key)s::text
+      AND NOT EXISTS (SELECT FROM accepted)
+)
+SELECT
+    EXISTS (SELECT FROM reserved) AS kind_known,
+    coalesce((SELECT task_id FROM accepted), (SELECT task_id FROM holder)) AS task_id,
+    EXISTS (SELECT FROM holder) AS duplicate;
