@@ -411,7 +411,9 @@ BEGIN
             new_ids := taskfleet.lease_picked_v1(picked, visit.kind_id, session, lease_token, now);
             ids := ids || new_ids;
             room := room - cardinality(new_ids);
-            gate_rooms[gate_at] := gate_rooms[gate_at] - cardinality(new_ids);
+            IF gate_at IS NOT NULL THEN
+                gate_rooms[gate_at] := gate_rooms[gate_at] - cardinality(new_ids);
+            END IF;
             IF visit.lane IN (2, 3) THEN
                 stale_room := stale_room - cardinality(new_ids);
             END IF;

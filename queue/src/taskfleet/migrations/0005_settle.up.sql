@@ -1,7 +1,73 @@
--- How a lease ends when its task did not succeed. (Success is one plain statement: sql/complete_tasks.sql.)
+-- How a lease ends.
 --
 -- Every function takes parallel arrays of task ids and lease tokens and touches leases by primary key and token: a caller that lost its
--- lease changes nothing, and its task is missing from the answer.
+-- lease changes nothing, and its task is missing from the answer. A batch may span claims.
+
+-- Finish tasks that went well: one slim row of history each, payload gone, the result kept where it was wanted.
+--
+--   ids, tokens  bigint[], uuid[]   the leases
+--   results      jsonb[]            what each handler returned, NULL where nothing
+--
+-- Returns one row a lease that held, with whether somebody waits for its result. Touches leases and tasks by primary key only: a partial
+-- index on running rows would tempt the planner, and bloat.
+CREATE FUNCTION taskfleet.complete_v1(ids bigint[], tokens uuid[], results jsonb[])
+RETURNS TABLE (task_id bigint, result_wanted boolean)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    now timestamptz := clock_timestamp();
+BEGIN
+    RETURN QUERY
+    WITH ended AS (
+        DELETE FROM taskfleet.leases
+        USING unnest(ids, tokens, results) AS given (id, token, result)
+        WHERE leases.task_id = given.id
+          AND leases.token = given.token
+        RETURNING leases.task_id, leases.kind_id, leases.attempt_count, leases.started_at, given.result
+    ),
+    removed AS (
+        DELETE FROM taskfleet.tasks
+        USING ended
+        WHERE tasks.id = ended.task_id
+        RETURNING tasks.id, tasks.kind_id, tasks.created_at, tasks.wants_result, tasks.idempotency_key,
+            ended.attempt_count, ended.started_at, ended.result
+    ),
+    freed AS (
+        DELETE FROM taskfleet.idempotency_keys
+        USING removed
+        WHERE idempotency_keys.kind_id = removed.kind_id
+          AND idempotency_keys.key = removed.idempotency_key
+          AND idempotency_keys.task_id = removed.id
+    ),
+    history AS (
+        INSERT INTO taskfleet.succeeded_tasks (id, created_at, started_at, finished_at, kind_id, attempt_count, result)
+        SELECT id, created_at, started_at, now, kind_id, attempt_count, CASE WHEN wants_result THEN result END
+        FROM removed
+    ),
+    counted AS MATERIALIZED (
+        SELECT kind_id, count(*) AS count, sum(extract(epoch FROM now - started_at)::double precision) AS busy_seconds
+        FROM ended
+        GROUP BY kind_id
+    ),
+    outcomes AS (
+        INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, count, busy_seconds)
+        SELECT kind_id, date_trunc('minute', now), 'succeeded', count, busy_seconds
+        FROM counted
+    ),
+    states AS (
+        INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+        SELECT kind_id, 'succeeded', count
+        FROM counted
+    )
+    SELECT id, wants_result FROM removed;
+END;
+$$;
 
 -- The trace id of a W3C traceparent header, NULL where there is none: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01.
 CREATE FUNCTION taskfleet.trace_id(headers jsonb) RETURNS text

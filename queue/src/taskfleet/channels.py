@@ -1,0 +1,12 @@
+"""Names of notification channels. Two long names may share one: a wake-up too many only costs a look."""
+
+_LONGEST = 63
+"""PostgreSQL's limit for an identifier, in bytes; names of queues are ASCII."""
+
+RESULTS = "taskfleet_results"
+"""Told the id of each finished task whose result somebody waits for."""
+
+
+def wakeup_channel(queue: str) -> str:
+    """Where the workers of a queue listen for new work."""
+    return f"taskfleet_queue_{queue}"[:_LONGEST]

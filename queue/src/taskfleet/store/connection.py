@@ -1,0 +1,164 @@
+"""One PostgreSQL as the stores see it: connections, tries, and errors that people can act on."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from random import Random
+from types import TracebackType
+from typing import Any, LiteralString, Self, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg.sql import SQL, Literal
+
+from taskfleet.backoff import pauses
+from taskfleet.connecting import described, unreachable, with_defaults
+from taskfleet.errors import DatabaseUnreachableError, SchemaMissingError, SchemaTooNewError
+from taskfleet.migrations import newest_version
+from taskfleet.schema_name import validated_schema
+from taskfleet.store.pool import Pool
+from taskfleet.store.queries import load_queries
+from taskfleet.store.wakeups import Waker, Wakeups
+
+_log = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
+
+Url = str | Callable[[], str]
+"""A connection URL, or what gives the current one: a mounted secret may change while we run."""
+
+_GONE = (errors.UndefinedTable, errors.UndefinedFunction, errors.UndefinedColumn, errors.InvalidSchemaName)
+
+
+class Database:
+    """One pool of connections to one PostgreSQL.
+
+    What cannot be reached is tried again, `connect_tries` times with exponential backoff and jitter, then DatabaseUnreachableError is
+    raised; nothing is ever reported as done that was not committed. Use it in one event loop.
+    """
+
+    def __init__(
+        self,
+        url: Url,
+        *,
+        schema: str = "taskfleet",
+        pool_size: int = 4,
+        pooled: bool = False,
+        application_name: str = "taskfleet",
+        connect_tries: int = 5,
+        statement_timeout_seconds: float | None = None,
+    ) -> None:
+        """`pooled`: the URL leads to a PgBouncer in transaction mode; no prepared statements then, and no LISTEN."""
+        self._url = url
+        self._schema = validated_schema(schema)
+        self._pooled = pooled
+        self._application_name = application_name
+        self._tries = connect_tries
+        self._statement_timeout_seconds = statement_timeout_seconds
+        self._pool = Pool(self.connect, size=pool_size)
+        self._queries = load_queries(self._schema)
+        self._waker = Waker(self)
+
+    def __repr__(self) -> str:
+        return f"Database({described(self.url)!r}, schema={self._schema!r})"
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    @property
+    def url(self) -> str:
+        """The connection URL as it is now, password included."""
+        return self._url if isinstance(self._url, str) else self._url()
+
+    @property
+    def schema(self) -> str:
+        """The schema that holds the queue's relations."""
+        return self._schema
+
+    @property
+    def listens(self) -> bool:
+        """Whether LISTEN can work: not through PgBouncer in transaction mode."""
+        return not self._pooled
+
+    async def open(self) -> None:
+        """Connect once, so that a wrong URL shows at once; raises DatabaseUnreachableError."""
+        await self.run(_nothing)
+
+    async def close(self) -> None:
+        """Close every idle connection."""
+        await self._waker.close()
+        await self._pool.close()
+
+    async def check_schema(self) -> None:
+        """Raise SchemaMissingError or SchemaTooNewError unless the schema is the one this release was made for."""
+        found = await self.run(self._schema_version)
+        if found < newest_version():
+            raise SchemaMissingError(schema=self._schema)
+        if found > newest_version():
+            raise SchemaTooNewError(schema=self._schema, found=found, known=newest_version())
+
+    def listen(self, queue: str) -> Wakeups:
+        """Wake-ups of a queue, on a connection of their own; none at all when LISTEN is not possible. Use it as a context manager."""
+        return Wakeups(self, queue)
+
+    async def wake(self, queue: str) -> None:
+        """Tell sleeping workers of a queue that there is work: soon, not more often than needed, never in a data transaction."""
+        await self._waker.wake(queue)
+
+    def query(self, name: str) -> LiteralString:
+        """The text of `sql/NAME.sql` for this schema."""
+        return self._queries[name]
+
+    async def run(self, work: Callable[[AsyncConnection[Any]], Awaitable[_Answer]]) -> _Answer:
+        """Do work on a connection, again from the start when the connection is lost on the way.
+
+        Work that was committed while its answer was lost is done twice: every write is fenced or may be repeated.
+        Raises DatabaseUnreachableError after the last try, and when a statement takes longer than it may; SchemaMissingError.
+        """
+        for number, pause in enumerate([*pauses(self._tries, random=Random()), None], start=1):
+            try:
+                async with self._pool.connection() as connection:
+                    return await work(connection)
+            except errors.QueryCanceled as error:
+                message = f"PostgreSQL at {described(self.url)} did not answer within {self._statement_timeout_seconds} s"
+                raise DatabaseUnreachableError(message) from error
+            except _GONE as error:
+                raise SchemaMissingError(schema=self._schema) from error
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                if pause is None:
+                    raise unreachable(self.url, tries=self._tries, error=error) from error
+                _log.warning(
+                    "database.unreachable", extra={"server": described(self.url), "attempt": number, "next_seconds": round(pause, 3)}
+                )
+                await asyncio.sleep(pause)
+        raise AssertionError
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """A connection in one transaction, for work that must not be repeated. Raises the driver's errors."""
+        async with self._pool.connection() as connection, connection.transaction():
+            yield connection
+
+    async def connect(self) -> AsyncConnection[Any]:
+        """A new connection in autocommit that is the caller's to close; raises psycopg.OperationalError."""
+        connection = await AsyncConnection[Any].connect(
+            with_defaults(self.url, application_name=self._application_name),
+            autocommit=True,
+            prepare_threshold=None if self._pooled else 0,
+        )
+        if self._statement_timeout_seconds is not None and not self._pooled:
+            await connection.execute(SQL("SET statement_timeout = {}").format(Literal(round(self._statement_timeout_seconds * 1000))))
+        return connection
+
+    async def _schema_version(self, connection: AsyncConnection[Any]) -> int:
+        cursor = await connection.execute(self.query("schema_version"))
+        row = await cursor.fetchone()
+        return 0 if row is None else int(row[0])
+
+
+async def _nothing(connection: AsyncConnection[Any]) -> None:
+    """Work that only needs a connection."""

@@ -1,0 +1,51 @@
+"""A few connections kept open, no more than allowed.
+
+Not psycopg_pool's: that one connects in the background, so a failed try shows as a time-out without its cause, and its retries cannot be
+counted. Here a caller that finds no open connection connects by itself and gets the driver's own error.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
+
+Connect = Callable[[], Awaitable[AsyncConnection[Any]]]
+
+
+class Pool:
+    """Up to `size` connections, the most recently used first; the others wait."""
+
+    def __init__(self, connect: Connect, *, size: int) -> None:
+        self._connect = connect
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[AsyncConnection[Any]] = []
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """A connection in autocommit, for the body alone; raises psycopg's error when it cannot be made.
+
+        A connection that a body leaves in the middle of something is closed; when one is found broken, so are the idle ones: the server
+        that cut one has most likely cut them all.
+        """
+        async with self._free:
+            connection = self._idle.pop() if self._idle else await self._connect()
+            try:
+                yield connection
+            finally:
+                if connection.broken:
+                    await self.close()
+                await self._give_back(connection)
+
+    async def close(self) -> None:
+        """Close what is idle; connections in use are closed by whoever opens the pool no more, or kept."""
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def _give_back(self, connection: AsyncConnection[Any]) -> None:
+        if connection.closed or connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            await connection.close()
+        else:
+            self._idle.append(connection)

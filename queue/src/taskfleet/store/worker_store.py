@@ -1,0 +1,159 @@
+"""What a worker does with the database: sessions, claims, settlements, heartbeats."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.rows import namedtuple_row, scalar_row
+
+from taskfleet.channels import RESULTS
+from taskfleet.models import Claim, HeartbeatAnswer, LeaseRef, Mark, NewSession, Settled, Settlement
+from taskfleet.store.claims import claim_from, claim_parameters
+from taskfleet.store.connection import Database
+from taskfleet.store.settlements import Statement, settled_from, statements_of
+
+_Connection = AsyncConnection[Any]
+
+
+class WorkerStore:
+    """Reads and changes on behalf of one worker process.
+
+    Every write about a task shows its lease token, so a worker that lost its lease changes nothing. All methods raise
+    DatabaseUnreachableError when the database cannot be reached within the allowed tries.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open_session(self, session: NewSession) -> None:
+        """Register a worker process; its queue and kinds are created where they do not exist."""
+        parameters = {
+            "session": session.session_id,
+            "queue": session.queue,
+            "worker": session.worker,
+            "pod_uid": session.pod_uid,
+            "slots": session.slots,
+            "kinds": list(session.kinds),
+            "lease_seconds": session.lease_seconds,
+        }
+
+        async def work(connection: _Connection) -> None:
+            # Two statements: a queue that another worker has created meanwhile is seen by a new snapshot only.
+            await connection.execute(self._database.query("create_kinds"), parameters)
+            await connection.execute(self._database.query("open_session"), parameters)
+
+        await self._database.run(work)
+
+    async def heartbeat(self, session_id: UUID, *, held: Sequence[LeaseRef]) -> HeartbeatAnswer:
+        """Say that the worker lives, and what it holds: every lease whose settlement has not been answered yet.
+
+        Leases that two heartbeats in a row do not name go back to the queue.
+        """
+        parameters = {"session": session_id, **_leases(held)}
+
+        async def work(connection: _Connection) -> HeartbeatAnswer:
+            cursor = connection.cursor(row_factory=namedtuple_row)
+            await cursor.execute(self._database.query("heartbeat"), parameters)
+            row: Any = await cursor.fetchone()
+            return HeartbeatAnswer(known=row.known, draining=row.draining, lost=tuple(row.lost), released=row.released)
+
+        return await self._database.run(work)
+
+    async def claim(
+        self, session_id: UUID, *, kinds: Sequence[str], limit: int, marks: Sequence[Mark] = (), stale_slots: int = 0
+    ) -> Claim:
+        """Claim up to `limit` waiting tasks of these kinds under one lease token.
+
+        `stale_slots` of them go to tasks older than the queue's fresh_seconds. Without tasks the verdict says what stood in the way.
+        """
+        parameters = claim_parameters(session_id, kinds=kinds, limit=limit, marks=marks, stale_slots=stale_slots)
+
+        async def work(connection: _Connection) -> Claim:
+            cursor = await connection.cursor().execute(self._database.query("claim_tasks"), parameters)
+            return claim_from(await cursor.fetchall())
+
+        return await self._database.run(work)
+
+    async def settle(self, settlement: Settlement) -> Settled:
+        """Write outcomes, all in one transaction; a lease that was lost is left out and reported as stale."""
+        statements = statements_of(settlement)
+
+        async def work(connection: _Connection) -> Settled:
+            async with connection.pipeline():
+                cursors = await self._send(connection, statements)
+            return await self._settled(connection, settlement, cursors)
+
+        return await self._database.run(work) if statements else Settled()
+
+    async def settle_and_claim(
+        self,
+        settlement: Settlement,
+        session_id: UUID,
+        *,
+        kinds: Sequence[str],
+        limit: int,
+        marks: Sequence[Mark] = (),
+        stale_slots: int = 0,
+    ) -> tuple[Settled, Claim]:
+        """`settle`, then `claim`, in one round trip: two transactions, so that the claim sees the slots that the settlement freed."""
+        statements = statements_of(settlement)
+        parameters = claim_parameters(session_id, kinds=kinds, limit=limit, marks=marks, stale_slots=stale_slots)
+
+        async def work(connection: _Connection) -> tuple[Settled, Claim]:
+            async with connection.pipeline():
+                cursors = await self._send(connection, statements)
+                claiming = await connection.cursor().execute(self._database.query("claim_tasks"), parameters)
+            return await self._settled(connection, settlement, cursors), claim_from(await claiming.fetchall())
+
+        return await self._database.run(work)
+
+    async def low_water_marks(self, queue: str, *, kinds: Sequence[str]) -> Sequence[Mark]:
+        """Where claims may begin to read; worth asking again every two seconds."""
+
+        async def work(connection: _Connection) -> Sequence[Mark]:
+            cursor = await connection.execute(self._database.query("low_water_marks"), {"queue": queue, "kinds": list(kinds)})
+            return tuple(Mark(kind=kind, priority=priority, run_at=run_at) for kind, priority, run_at in await cursor.fetchall())
+
+        return await self._database.run(work)
+
+    async def mark_drained(self, session_id: UUID) -> bool:
+        """Say that a draining worker is empty; False when it is not draining, or holds a lease."""
+        return await self._one("mark_drained", {"session": session_id}) is not None
+
+    async def close_session(self, session_id: UUID) -> int:
+        """End the session; what it still held goes back at once. Returns how many leases that were."""
+        return int(await self._one("close_session", {"session": session_id}))
+
+    async def _one(self, query: str, parameters: Mapping[str, object]) -> Any:
+        async def work(connection: _Connection) -> Any:
+            cursor = connection.cursor(row_factory=scalar_row)
+            await cursor.execute(self._database.query(query), parameters)
+            return await cursor.fetchone()
+
+        return await self._database.run(work)
+
+    async def _send(self, connection: _Connection, statements: Sequence[Statement]) -> Sequence[AsyncCursor[Any]]:
+        """Queue statements as one transaction in the pipeline; their answers can be fetched when the pipeline is done.
+
+        BEGIN and COMMIT are spelled out: without them a pipeline is one transaction to its end, and a claim behind it would hold the
+        settlement's locks and count its leases.
+        """
+        if not statements:
+            return ()
+        await connection.execute("BEGIN")
+        cursors = [
+            await connection.cursor().execute(self._database.query(statement.query), statement.parameters) for statement in statements
+        ]
+        await connection.execute("COMMIT")
+        return cursors
+
+    async def _settled(self, connection: _Connection, settlement: Settlement, cursors: Sequence[AsyncCursor[Any]]) -> Settled:
+        rows = [row for cursor in cursors for row in await cursor.fetchall()]
+        if waited_for := [task_id for task_id, answer in rows if answer is True]:
+            await connection.execute("SELECT pg_notify(%s, id::text) FROM unnest(%s::bigint[]) AS id", [RESULTS, waited_for])
+        return settled_from(settlement, rows)
+
+
+def _leases(leases: Sequence[LeaseRef]) -> dict[str, object]:
+    return {"task_ids": [lease.task_id for lease in leases], "tokens": [lease.token for lease in leases]}
