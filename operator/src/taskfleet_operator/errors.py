@@ -10,6 +10,7 @@ OperatorError
 ├── WorkerStartError          a worker process could not be started at all
 ├── LeadershipLostError       another operator leads now: end this process
 └── ClusterError
+    ├── CrdMissingError           the cluster does not know TaskQueues
     ├── ClusterUnreachableError   no proper answer from the API server
     ├── ClusterRefusedError       the operator's Role does not allow it
     ├── ObjectMissingError        there is no such object, or no such key in it
@@ -91,6 +92,13 @@ class LeadershipLostError(OperatorError):
 
 class ClusterError(OperatorError):
     """A request to the Kubernetes API server that did not do what it should."""
+
+
+class CrdMissingError(ClusterError):
+    """The cluster does not know TaskQueues."""
+
+    def __init__(self) -> None:
+        super().__init__("the cluster does not know TaskQueues: install the chart, or run `kubectl apply --server-side -f deploy/crds`")
 
 
 class ClusterUnreachableError(ClusterError):
