@@ -1,1 +1,91 @@
-"""A durable task queue on PostgreSQL."""
+"""A durable task queue on PostgreSQL.
+
+    import taskfleet
+
+    with taskfleet.Producer("postgresql://user:password@host/database", queue="mail") as producer:
+        producer.enqueue("welcome", {"user": 42})
+
+Importing this package costs a few milliseconds: what is heavy (the driver, pydantic) is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from taskfleet.client.async_producer import AsyncProducer
+    from taskfleet.client.producer import Producer
+    from taskfleet.errors import (
+        DatabaseUnreachableError,
+        EmbeddedServerError,
+        InvalidPolicyError,
+        InvalidTaskError,
+        MigrationError,
+        QueueFullError,
+        SchemaError,
+        SchemaMissingError,
+        SchemaTooNewError,
+        SettingsError,
+        StalePolicyError,
+        TaskfleetError,
+        TaskNotFoundError,
+    )
+    from taskfleet.models import Attempt, Enqueued, NewTask, Task
+    from taskfleet.settings import QueueSettings
+    from taskfleet.words import DeadReason, ErrorCode, Outcome, TaskState
+
+__all__ = [
+    "AsyncProducer",
+    "Attempt",
+    "DatabaseUnreachableError",
+    "DeadReason",
+    "EmbeddedServerError",
+    "Enqueued",
+    "ErrorCode",
+    "InvalidPolicyError",
+    "InvalidTaskError",
+    "MigrationError",
+    "NewTask",
+    "Outcome",
+    "Producer",
+    "QueueFullError",
+    "QueueSettings",
+    "SchemaError",
+    "SchemaMissingError",
+    "SchemaTooNewError",
+    "SettingsError",
+    "StalePolicyError",
+    "Task",
+    "TaskNotFoundError",
+    "TaskState",
+    "TaskfleetError",
+]
+
+_HOMES = {
+    "AsyncProducer": "taskfleet.client.async_producer",
+    "Attempt": "taskfleet.models",
+    "DeadReason": "taskfleet.words",
+    "Enqueued": "taskfleet.models",
+    "ErrorCode": "taskfleet.words",
+    "NewTask": "taskfleet.models",
+    "Outcome": "taskfleet.words",
+    "Producer": "taskfleet.client.producer",
+    "QueueSettings": "taskfleet.settings",
+    "Task": "taskfleet.models",
+    "TaskState": "taskfleet.words",
+}
+"""The module of each public name; the errors live in taskfleet.errors."""
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first asked for (PEP 562)."""
+    if name not in __all__:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value: object = getattr(import_module(_HOMES.get(name, "taskfleet.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names too, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -46,9 +46,6 @@ class QueueSettings(BaseSettings):
     enqueue_batch: int = Field(default=50_000, ge=1, le=1_000_000)
     """Tasks that enqueue_many holds in memory at once, about 1 KiB each; all batches of a call share one transaction."""
 
-    wake_seconds: float = Field(default=0.02, ge=0, le=60)
-    """Shortest time between two wake-ups that one producer sends; 0 sends one for every commit."""
-
     @classmethod
     def load(cls) -> Self:
         """The settings of this process; raises SettingsError that names every wrong variable, what is allowed, and no secret."""

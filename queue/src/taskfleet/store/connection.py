@@ -138,6 +138,12 @@ class Database:
         raise AssertionError
 
     @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """A connection in autocommit, for work that must not be repeated. Raises the driver's errors."""
+        async with self._pool.connection() as connection:
+            yield connection
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
         """A connection in one transaction, for work that must not be repeated. Raises the driver's errors."""
         async with self._pool.connection() as connection, connection.transaction():

@@ -1,0 +1,163 @@
+"""The async producer: the same operations as the blocking one, awaited."""
+
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import psycopg
+from psycopg.rows import class_row
+
+from taskfleet.client import operations
+from taskfleet.client.configuration import configure
+from taskfleet.client.connections import UNCHECKED_SECONDS
+from taskfleet.client.fields import TaskFields
+from taskfleet.client.steps import Copy, Flow, Query, Step
+from taskfleet.models import Enqueued, NewTask, Task
+from taskfleet.settings import QueueSettings
+from taskfleet.store.connection import Database
+
+Result = TypeVar("Result")
+Connection = psycopg.AsyncConnection[Any]
+
+
+class AsyncProducer:
+    """Puts tasks into one queue and looks at them; share it between the tasks of one event loop.
+
+    async with AsyncProducer("postgresql://…", queue="mail") as producer:
+        await producer.enqueue("welcome", {"user": 42})
+
+    Arguments, errors and promises are those of `Producer`.
+    """
+
+    def __init__(self, url: str | None = None, *, queue: str | None = None, settings: QueueSettings | None = None) -> None:
+        self._configuration = configure(url, queue=queue, settings=settings)
+        self._known = self._configuration.known
+        own = self._configuration.settings
+        self._database = Database(
+            self._configuration.url,
+            schema=own.schema_name,
+            pool_size=own.pool_size,
+            pooled=own.pooled,
+            application_name="taskfleet producer",
+            connect_tries=own.connect_tries,
+        )
+        self._used_at = float("-inf")
+
+    def __repr__(self) -> str:
+        return f"AsyncProducer(queue={self.queue!r})"
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue it serves."""
+        return self._known.name
+
+    async def open(self) -> None:
+        """Connect once, so that a wrong URL shows at once. Not needed: every method connects by itself."""
+        await self._database.open()
+
+    async def close(self) -> None:
+        """Send the wake-up that waits, and close the connections. Used again it opens new ones."""
+        await self._database.close()
+
+    async def enqueue(
+        self, kind: str, payload: object = None, *, connection: Connection | None = None, **fields: Unpack[TaskFields]
+    ) -> Enqueued:
+        """Store one task; see `Producer.enqueue`."""
+        task = NewTask(kind=kind, payload=payload, **fields)
+        return await self._run(operations.enqueue(task, queue=self._known, clock=time.monotonic), connection, wakes=True)
+
+    async def enqueue_many(self, tasks: Iterable[NewTask], *, connection: Connection | None = None) -> Sequence[Enqueued]:
+        """Store many tasks, all or none; see `Producer.enqueue_many`."""
+        batch = self._configuration.settings.enqueue_batch
+        flow = operations.enqueue_many(tasks, queue=self._known, clock=time.monotonic, batch=batch)
+        return await self._run(flow, connection, wakes=True, atomic=True)
+
+    async def get_task(self, task_id: int, *, connection: Connection | None = None) -> Task:
+        """One task wherever it is in its life; raises TaskNotFoundError."""
+        return await self._run(operations.get_task(task_id), connection)
+
+    async def length(self, *, connection: Connection | None = None) -> int:
+        """How many tasks of the queue wait, scheduled ones included; costs the same at ten and at ten million."""
+        return await self._run(operations.length(self._known), connection)
+
+    async def wake(self) -> None:
+        """Tell sleeping workers that there is work; for after the commit of the caller's own transaction. Failures are only logged."""
+        await self._database.wake(self.queue)
+
+    async def _run(self, flow: Flow[Result], connection: Connection | None, *, wakes: bool = False, atomic: bool = False) -> Result:
+        if connection is not None:
+            with self._configuration.foreign_errors():
+                async with _savepoint(connection, wanted=atomic):
+                    return await self._carry_out(flow, connection)
+        if time.monotonic() - self._used_at > UNCHECKED_SECONDS:
+            # An idle connection gives a sign of life first, and a missing one is made, with all its tries: what follows is sent once.
+            await self._database.run(_ask_for_a_sign)
+        with self._configuration.own_errors():
+            async with self._database.connection() as own, _transaction(own, wanted=atomic):
+                result = await self._carry_out(flow, own)
+        self._used_at = time.monotonic()
+        if wakes:
+            await self._database.wake(self.queue)
+        return result
+
+    async def _carry_out(self, flow: Flow[Result], connection: Connection) -> Result:
+        try:
+            step = next(flow)
+            while True:
+                step = flow.send(await self._execute(step, connection))
+        except StopIteration as done:
+            result: Result = done.value
+            return result
+        except BaseException:
+            # A rollback may have taken back kinds that were created and tasks that were counted.
+            self._known.forget()
+            raise
+        finally:
+            flow.close()
+
+    async def _execute(self, step: Step, connection: Connection) -> Sequence[object]:
+        text = self._configuration.queries[step.name]
+        match step:
+            case Query(row=None):
+                await connection.execute(text, step.parameters)
+            case Query(row=type() as row):
+                async with connection.cursor(row_factory=class_row(row)) as cursor:
+                    await cursor.execute(text, step.parameters)
+                    return await cursor.fetchall()
+            case Copy():
+                async with connection.cursor() as cursor, cursor.copy(text) as copy:
+                    for chunk in step.chunks:
+                        await copy.write(chunk)
+        return ()
+
+
+async def _ask_for_a_sign(connection: Connection) -> None:
+    await connection.execute("SELECT 1")
+
+
+@asynccontextmanager
+async def _transaction(connection: Connection, *, wanted: bool) -> AsyncIterator[None]:
+    if not wanted:
+        yield
+        return
+    async with connection.transaction():
+        yield
+
+
+@asynccontextmanager
+async def _savepoint(connection: Connection, *, wanted: bool) -> AsyncIterator[None]:
+    """Part of the caller's transaction that is undone alone when it fails; a transaction of its own on an autocommit connection."""
+    if wanted and not connection.autocommit:
+        # Outside a transaction the driver would commit ours at the end, which is for the caller to do: begin the caller's first.
+        await connection.execute("SELECT 1")
+    async with _transaction(connection, wanted=wanted):
+        yield

@@ -1,0 +1,162 @@
+"""The blocking producer."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import psycopg
+from psycopg.rows import class_row
+
+from taskfleet.channels import wakeup_channel
+from taskfleet.client import operations
+from taskfleet.client.configuration import configure
+from taskfleet.client.connections import Connections
+from taskfleet.client.fields import TaskFields
+from taskfleet.client.steps import Copy, Flow, Query, Step
+from taskfleet.client.waker import Waker
+from taskfleet.errors import TaskfleetError
+from taskfleet.models import Enqueued, NewTask, Task
+from taskfleet.settings import QueueSettings
+from taskfleet.store.wakeups import DEBOUNCE_SECONDS
+
+_log = logging.getLogger("taskfleet.producer")
+
+Result = TypeVar("Result")
+Connection = psycopg.Connection[Any]
+
+
+class Producer:
+    """Puts tasks into one queue and looks at them; safe to share between threads.
+
+    with Producer("postgresql://…", queue="mail") as producer:
+        producer.enqueue("welcome", {"user": 42})
+
+    Without a URL the settings name it (TASKFLEET_DATABASE_URL or TASKFLEET_DATABASE_URL_FILE). Every method takes `connection`, a psycopg
+    connection of the caller's: the operation is then part of the caller's transaction, and call `wake` after its commit, or workers find
+    the task by polling. Raises DatabaseUnreachableError, SchemaMissingError and SettingsError beside what each method names.
+    """
+
+    def __init__(self, url: str | None = None, *, queue: str | None = None, settings: QueueSettings | None = None) -> None:
+        self._configuration = configure(url, queue=queue, settings=settings)
+        self._known = self._configuration.known
+        own = self._configuration.settings
+        self._connections = Connections(self._configuration.url, size=own.pool_size, tries=own.connect_tries, pooled=own.pooled)
+        self._waker = Waker(self._notify, seconds=DEBOUNCE_SECONDS)
+
+    def __repr__(self) -> str:
+        return f"Producer(queue={self.queue!r})"
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue it serves."""
+        return self._known.name
+
+    def open(self) -> None:
+        """Connect once, so that a wrong URL shows at once. Not needed: every method connects by itself."""
+        with self._connections.connection():
+            pass
+
+    def close(self) -> None:
+        """Send the wake-up that waits, and close the connections. Used again it opens new ones."""
+        self._waker.flush()
+        self._connections.close()
+
+    def enqueue(self, kind: str, payload: object = None, *, connection: Connection | None = None, **fields: Unpack[TaskFields]) -> Enqueued:
+        """Store one task; the queue and the kind are created at first use.
+
+        Raises InvalidTaskError and QueueFullError; nothing was stored then. With an idempotency key that an unfinished task of the kind
+        holds, the answer is that task's id.
+        """
+        task = NewTask(kind=kind, payload=payload, **fields)
+        return self._run(operations.enqueue(task, queue=self._known, clock=time.monotonic), connection, wakes=True)
+
+    def enqueue_many(self, tasks: Iterable[NewTask], *, connection: Connection | None = None) -> Sequence[Enqueued]:
+        """Store many tasks, all or none, far faster than one by one; the answers come in the order of the tasks.
+
+        Raises InvalidTaskError (with the position in the batch) and QueueFullError; nothing was stored then.
+        """
+        batch = self._configuration.settings.enqueue_batch
+        flow = operations.enqueue_many(tasks, queue=self._known, clock=time.monotonic, batch=batch)
+        return self._run(flow, connection, wakes=True, atomic=True)
+
+    def get_task(self, task_id: int, *, connection: Connection | None = None) -> Task:
+        """One task wherever it is in its life; raises TaskNotFoundError."""
+        return self._run(operations.get_task(task_id), connection)
+
+    def length(self, *, connection: Connection | None = None) -> int:
+        """How many tasks of the queue wait, scheduled ones included; costs the same at ten and at ten million."""
+        return self._run(operations.length(self._known), connection)
+
+    def wake(self) -> None:
+        """Tell sleeping workers that there is work; for after the commit of the caller's own transaction. Failures are only logged."""
+        self._waker.wake()
+
+    def _run(self, flow: Flow[Result], connection: Connection | None, *, wakes: bool = False, atomic: bool = False) -> Result:
+        if connection is not None:
+            with self._configuration.foreign_errors(), _savepoint(connection, wanted=atomic):
+                return self._carry_out(flow, connection)
+        with self._connections.connection() as own, self._configuration.own_errors(), _transaction(own, wanted=atomic):
+            result = self._carry_out(flow, own)
+        if wakes:
+            self._waker.wake()
+        return result
+
+    def _carry_out(self, flow: Flow[Result], connection: Connection) -> Result:
+        try:
+            step = next(flow)
+            while True:
+                step = flow.send(self._execute(step, connection))
+        except StopIteration as done:
+            result: Result = done.value
+            return result
+        except BaseException:
+            # A rollback may have taken back kinds that were created and tasks that were counted.
+            self._known.forget()
+            raise
+        finally:
+            flow.close()
+
+    def _execute(self, step: Step, connection: Connection) -> Sequence[object]:
+        text = self._configuration.queries[step.name]
+        match step:
+            case Query(row=None):
+                connection.execute(text, step.parameters)
+            case Query(row=type() as row):
+                with connection.cursor(row_factory=class_row(row)) as cursor:
+                    return cursor.execute(text, step.parameters).fetchall()
+            case Copy():
+                with connection.cursor() as cursor, cursor.copy(text) as copy:
+                    for chunk in step.chunks:
+                        copy.write(chunk)
+        return ()
+
+    def _notify(self) -> None:
+        try:
+            with self._connections.connection() as connection:
+                connection.execute("SELECT pg_notify(%s, '')", [wakeup_channel(self.queue)])
+        except (psycopg.Error, TaskfleetError) as error:
+            _log.info("wakeups.not_sent", extra={"queue": self.queue, "error": str(error)})
+
+
+def _transaction(connection: Connection, *, wanted: bool) -> AbstractContextManager[object]:
+    return connection.transaction() if wanted else nullcontext()
+
+
+@contextmanager
+def _savepoint(connection: Connection, *, wanted: bool) -> Iterator[None]:
+    """Part of the caller's transaction that is undone alone when it fails; a transaction of its own on an autocommit connection."""
+    if wanted and not connection.autocommit:
+        # Outside a transaction the driver would commit ours at the end, which is for the caller to do: begin the caller's first.
+        connection.execute("SELECT 1")
+    with _transaction(connection, wanted=wanted):
+        yield

@@ -1,0 +1,40 @@
+"""Wake-ups of a blocking producer: the first at once, those that follow together."""
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class Waker:
+    """Calls `send` at once, and what follows within `seconds` together in one call at their end, from a timer's thread."""
+
+    def __init__(self, send: Callable[[], None], *, seconds: float) -> None:
+        self._send = send
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._sent_at = float("-inf")
+        self._timer: threading.Timer | None = None
+
+    def wake(self) -> None:
+        """Send, now or soon; never dropped."""
+        with self._lock:
+            if self._timer is not None:
+                return
+            since = time.monotonic() - self._sent_at
+            if since < self._seconds:
+                self._timer = threading.Timer(self._seconds - since, self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+                return
+            self._sent_at = time.monotonic()
+        self._send()
+
+    def flush(self) -> None:
+        """Send at once what waits, if anything does."""
+        with self._lock:
+            timer, self._timer = self._timer, None
+            if timer is None:
+                return
+            timer.cancel()
+            self._sent_at = time.monotonic()
+        self._send()
