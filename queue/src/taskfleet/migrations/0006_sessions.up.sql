@@ -7,7 +7,7 @@
 --
 -- Returns one row. known = false: the session has expired or was never opened; everything it held is lost.
 CREATE FUNCTION taskfleet.heartbeat_v1(session uuid, ids bigint[], tokens uuid[])
-RETURNS TABLE (known boolean, draining boolean, lost bigint[], released integer)
+RETURNS TABLE (known boolean, draining boolean, lost bigint[], released integer, stale_share double precision)
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -16,14 +16,15 @@ DECLARE
     unnamed bigint[];
     forgotten bigint[];
 BEGIN
-    SELECT sessions.unnamed_task_ids, sessions.heartbeat_at, sessions.draining
+    SELECT sessions.unnamed_task_ids, sessions.heartbeat_at, sessions.draining, queues.stale_share
     INTO before
     FROM taskfleet.sessions
+    JOIN taskfleet.queues ON queues.id = sessions.queue_id
     WHERE sessions.id = session AND sessions.expires_at > clock_timestamp()
-    FOR NO KEY UPDATE;
+    FOR NO KEY UPDATE OF sessions;
 
     IF NOT FOUND THEN
-        RETURN QUERY SELECT false, false, ids, 0;
+        RETURN QUERY SELECT false, false, ids, 0, 0::double precision;
         RETURN;
     END IF;
 
@@ -65,6 +66,7 @@ BEGIN
 
     known := true;
     draining := before.draining;
+    stale_share := before.stale_share;
     RETURN NEXT;
 END;
 $$;

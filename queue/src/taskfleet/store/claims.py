@@ -7,6 +7,24 @@ from uuid import UUID
 from taskfleet.models import Claim, ClaimedTask, Mark
 from taskfleet.words import Verdict
 
+_FIELDS = (
+    "task_id",
+    "token",
+    "kind",
+    "payload",
+    "headers",
+    "group",
+    "entity",
+    "priority",
+    "attempt",
+    "max_attempts",
+    "run_at",
+    "waited_seconds",
+    "timeout_seconds",
+    "entity_missing",
+)
+"""Of a claimed task, in the order of the columns of claim_tasks.sql."""
+
 
 def claim_parameters(
     session_id: UUID, *, kinds: Sequence[str], limit: int, marks: Sequence[Mark], stale_slots: int
@@ -26,39 +44,5 @@ def claim_parameters(
 def claim_from(rows: Sequence[tuple[Any, ...]]) -> Claim:
     """The claim that the rows of claim_tasks.sql tell of."""
     verdict, limited, task_id = rows[0][:3]
-    tasks = () if task_id is None else tuple(_task(*row[2:]) for row in rows)
+    tasks = () if task_id is None else tuple(ClaimedTask(**dict(zip(_FIELDS, row[2:], strict=True))) for row in rows)
     return Claim(verdict=Verdict(verdict), tasks=tasks, limited=limited)
-
-
-def _task(  # noqa: PLR0913  # One parameter a column, in their order: unpacking is what makes this cheap, and it runs once a task.
-    task_id: int,
-    token: UUID,
-    kind: str,
-    payload: object,
-    headers: Mapping[str, str] | None,
-    group: str | None,
-    entity: str | None,
-    priority: int,
-    attempt: int,
-    max_attempts: int,
-    run_at: Any,
-    waited_seconds: float,
-    timeout_seconds: float | None,
-    entity_missing: bool,  # noqa: FBT001
-) -> ClaimedTask:
-    return ClaimedTask(
-        task_id=task_id,
-        token=token,
-        kind=kind,
-        payload=payload,
-        headers=headers,
-        group=group,
-        entity=entity,
-        priority=priority,
-        attempt=attempt,
-        max_attempts=max_attempts,
-        run_at=run_at,
-        waited_seconds=waited_seconds,
-        timeout_seconds=timeout_seconds,
-        entity_missing=entity_missing,
-    )

@@ -1,2 +1,4 @@
 """Placeholder"""
+
+
 class MaintenanceStore: ...

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 from taskfleet.schema_name import in_schema
 
@@ -13,5 +13,9 @@ _FOLDER = Path(__file__).parent.parent / "sql"
 @cache
 def load_queries(schema: str) -> Mapping[str, LiteralString]:
     """Every query by its name, for the given schema."""
-    # Committed files, with nothing replaced in them but a validated name: as good as written in the code.
-    return {path.stem: cast("LiteralString", in_schema(path.read_text(encoding="utf-8"), schema)) for path in sorted(_FOLDER.glob("*.sql"))}
+    return {path.stem: _literal(in_schema(path.read_text(encoding="utf-8"), schema)) for path in sorted(_FOLDER.glob("*.sql"))}
+
+
+def _literal(text: str) -> LiteralString:
+    # A committed file, with nothing replaced in it but a validated name, is as good as written in the code.
+    return text  # type: ignore[return-value, unused-ignore]

@@ -1,2 +1,4 @@
 """Placeholder"""
+
+
 class ReaderStore: ...

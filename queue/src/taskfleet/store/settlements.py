@@ -33,7 +33,8 @@ def statements_of(settlement: Settlement) -> Sequence[Statement]:
 
 def settled_from(settlement: Settlement, rows: Iterable[tuple[int, object]]) -> Settled:
     """What became of each task; `rows` are (task id, outcome), a completion's outcome being whether its result was wanted."""
-    finished, retried = [], []
+    finished: list[int] = []
+    retried: list[int] = []
     for task_id, outcome in rows:
         (retried if outcome in {"retried", "released"} else finished).append(task_id)
     answered = {*finished, *retried}

@@ -56,13 +56,13 @@ class WorkerStore:
             cursor = connection.cursor(row_factory=namedtuple_row)
             await cursor.execute(self._database.query("heartbeat"), parameters)
             row: Any = await cursor.fetchone()
-            return HeartbeatAnswer(known=row.known, draining=row.draining, lost=tuple(row.lost), released=row.released)
+            return HeartbeatAnswer(
+                known=row.known, draining=row.draining, lost=tuple(row.lost), released=row.released, stale_share=row.stale_share
+            )
 
         return await self._database.run(work)
 
-    async def claim(
-        self, session_id: UUID, *, kinds: Sequence[str], limit: int, marks: Sequence[Mark] = (), stale_slots: int = 0
-    ) -> Claim:
+    async def claim(self, session_id: UUID, *, kinds: Sequence[str], limit: int, marks: Sequence[Mark] = (), stale_slots: int = 0) -> Claim:
         """Claim up to `limit` waiting tasks of these kinds under one lease token.
 
         `stale_slots` of them go to tasks older than the queue's fresh_seconds. Without tasks the verdict says what stood in the way.
