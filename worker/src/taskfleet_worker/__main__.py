@@ -1,0 +1,14 @@
+"""`python -m taskfleet_worker` and the installed command `taskfleet-worker`."""
+
+import sys
+
+from taskfleet_worker.cli import main as run
+
+
+def main() -> None:
+    """Run the command and end the process with its exit code."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The command line `taskfleet-worker`: arguments in, an exit code out, errors as sentences on standard error."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from taskfleet.errors import DatabaseUnreachableError, SchemaError, SettingsError
+from taskfleet_worker.errors import HandlerError, TasksNotFoundError, WorkerStartError
+from taskfleet_worker.runtime.worker import Exit
+from taskfleet_worker.settings import WorkerSettings, read_settings
+
+EPILOG = """\
+Settings come from environment variables: TASKFLEET_DATABASE_URL (or _FILE), TASKFLEET_QUEUE, TASKFLEET_CONCURRENCY and others;
+docs/worker.md lists them all.
+
+exit codes: 0 everything finished or given back · 1 could not start · 2 wrong arguments, settings or handlers · 3 database not
+reachable or without schema · 4 stopped while the database was away · 128 + n a second signal n hastened the stop
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        return _run(given.tasks)
+    except (SettingsError, TasksNotFoundError, HandlerError) as error:
+        return _complain(error, Exit.USAGE)
+    except (DatabaseUnreachableError, SchemaError) as error:
+        return _complain(error, Exit.DATABASE)
+    except WorkerStartError as error:
+        return _complain(error, Exit.FAILED)
+
+
+def _run(target: str | None) -> int:
+    settings = read_settings(terminal=sys.stdout.isatty())
+    settings = replace(settings, tasks=target or settings.tasks)
+    if settings.tasks is None:
+        raise SettingsError("nothing says where the handlers are: give --tasks package.module, or set TASKFLEET_TASKS")
+    _configure_logging(settings)
+    from taskfleet_worker.loading import load_tasks
+
+    tasks = load_tasks(settings.tasks)
+    import asyncio
+
+    from taskfleet_worker.service import serve
+
+    return asyncio.run(serve(settings, tasks))
+
+
+def _configure_logging(settings: WorkerSettings) -> None:
+    from taskfleet_worker.telemetry.logs import configure_logging
+
+    common = {"queue": settings.queue, "worker": settings.worker_id}
+    configure_logging(level=settings.telemetry.log_level, form=settings.telemetry.log_format, common=common)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="taskfleet-worker", description="Runs the handlers of a taskfleet queue.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="claim tasks and run their handlers until told to stop",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument(
+        "--tasks", metavar="MODULE", help="where the handlers are: package.module, or package.module:name (default: TASKFLEET_TASKS)"
+    )
+    return parser
+
+
+def _complain(error: Exception, code: Exit) -> int:
+    lines = str(error).splitlines() or [type(error).__name__]
+    sys.stderr.write("".join(f"taskfleet-worker: {line}\n" for line in lines))
+    return int(code)

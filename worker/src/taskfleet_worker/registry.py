@@ -1,0 +1,136 @@
+"""Which function does which kind of task."""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from taskfleet.names import validated_kind
+from taskfleet_worker.context import Context
+from taskfleet_worker.errors import HandlerError
+from taskfleet_worker.payload import Decoder, decoder_for
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+_MISSING: Any = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handler:
+    """A function that does one kind of task."""
+
+    kind: str
+    decode: Decoder
+    """Makes the function's payload of what the task carries, or refuses it."""
+    call: Callable[[object, Context], object]
+    """Runs the function with payload and context; an awaitable comes back if `is_async`."""
+    is_async: bool
+    """False: the function blocks, so it runs in a thread."""
+
+
+class Tasks:
+    """The handlers of a worker, by kind.
+
+    >>> tasks = Tasks()
+    >>> @tasks.task("greet")
+    ... async def greet(payload: dict[str, object], context: Context) -> None: ...
+    """
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """All handlers by kind; read only."""
+        return MappingProxyType(self._handlers)
+
+    def task(self, kind: str, *, payload: object = _MISSING) -> Callable[[Function], Function]:
+        """Register the decorated function, async or not, for tasks of this kind.
+
+        It takes up to two arguments, payload and context. The payload's type is `payload`, else the annotation of the first
+        argument: nothing (any payload but none), dict, a dataclass, a pydantic model, any type that pydantic knows;
+        `object` or `X | None` where a task may come without a payload.
+        Raises HandlerError for a kind that is taken, a signature that does not fit, or a type nothing can be turned into.
+        """
+
+        def register(function: Function) -> Function:
+            try:
+                validated_kind(kind)
+            except ValueError as error:
+                raise HandlerError(f"{_name(function)}: {error}") from None
+            if kind in self._handlers:
+                raise HandlerError(f"kind {kind!r} has a handler already: one function per kind, {_name(function)} would be a second")
+            self._handlers[kind] = _handler(kind, function, payload)
+            return function
+
+        return register
+
+    def include(self, other: "Tasks") -> None:
+        """Take over all handlers of another registry, so that a large application can keep one per module."""
+        for kind, handler in other.handlers.items():
+            if self._handlers.setdefault(kind, handler) is not handler:
+                raise HandlerError(f"kind {kind!r} has a handler already: one function per kind")
+
+
+def _handler(kind: str, function: Callable[..., object], payload: object) -> Handler:
+    wanted = _parameters(function)
+    annotation = payload if payload is not _MISSING else (_annotation(function, wanted[0]) if wanted else object)
+    try:
+        decode = decoder_for(annotation)
+    except TypeError as error:
+        raise HandlerError(f"the payload of {_name(function)} (kind {kind!r}): {error}") from error
+    return Handler(kind=kind, decode=decode, call=_with_arguments(function, len(wanted)), is_async=_is_async(function))
+
+
+def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
+    """The positional parameters: none, the payload, or payload and context."""
+    parameters = list(inspect.signature(function).parameters.values())
+    given = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:2]
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if any(parameter not in given for parameter in needed):
+        raise HandlerError(
+            f"{_name(function)}{inspect.signature(function)} does not fit: a handler takes (payload, context), (payload) or ()"
+        )
+    return given
+
+
+def _annotation(function: Callable[..., object], parameter: inspect.Parameter) -> object:
+    """The type of the payload parameter; None where it has none."""
+    if parameter.annotation is parameter.empty:
+        return None
+    if not isinstance(parameter.annotation, str):
+        return parameter.annotation
+    try:
+        return typing.get_type_hints(inspect.unwrap(function))[parameter.name]
+    except NameError as error:
+        raise HandlerError(
+            f"the payload type {parameter.annotation!r} of {_name(function)} cannot be found when it is registered ({error}): "
+            f"import it outside `if TYPE_CHECKING`, or pass it as @tasks.task(…, payload=…)"
+        ) from error
+
+
+def _with_arguments(function: Callable[..., object], count: int) -> Callable[[object, Context], object]:
+    match count:
+        case 2:
+            return function
+        case 1:
+            return lambda payload, _context: function(payload)
+        case _:
+            return lambda _payload, _context: function()
+
+
+def _is_async(function: Callable[..., object]) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(type(function), "__call__", None))
+
+
+def _name(function: Callable[..., object]) -> str:
+    return getattr(function, "__qualname__", repr(function))
+
+
+tasks = Tasks()
+"""A registry for applications that need only one."""

@@ -1,0 +1,70 @@
+"""What one worker lets itself start: its own limits per kind, on top of the fleet's quotas in the database."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Kinds = Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The next claim: which kinds and how many tasks. A limit of 0 means no claim."""
+
+    kinds: Kinds
+    limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindLimit:
+    """What one kind may do inside this worker."""
+
+    concurrency: int | None = None
+    """Tasks running at once; None: no limit but the slots."""
+    rate_limit_seconds: float = 0.0
+    """Least time between two starts."""
+
+
+class Admission:
+    """Keeps a worker's own limits per kind exact: a claim never asks for more than its tightest kind may start."""
+
+    def __init__(self, kinds: Kinds, limits: Mapping[str, KindLimit]) -> None:
+        self._kinds = tuple(kinds)
+        self._limits = {kind: limit for kind, limit in limits.items() if limit != KindLimit()}
+        self._running = dict.fromkeys(self._limits, 0)
+        self._next_start = dict.fromkeys(self._limits, float("-inf"))
+
+    def started(self, kind: str, *, now: float) -> None:
+        """A task of this kind starts."""
+        limit = self._limits.get(kind)
+        if limit is not None:
+            self._running[kind] += 1
+            self._next_start[kind] = now + limit.rate_limit_seconds
+
+    def ended(self, kind: str) -> None:
+        """A task of this kind is over."""
+        if kind in self._limits:
+            self._running[kind] -= 1
+
+    def request(self, *, free: int, now: float) -> Request:
+        """What to claim with so many free slots.
+
+        With kind a limited to 3 and running 1, kind b unlimited and 8 slots free: 2 tasks of a and b; the next claim brings the rest.
+        """
+        if not self._limits:
+            return Request(kinds=self._kinds, limit=free)
+        rooms = {kind: self._room(kind, free, now) for kind in self._kinds}
+        kinds = tuple(kind for kind, room in rooms.items() if room > 0)
+        return Request(kinds=kinds, limit=min((rooms[kind] for kind in kinds), default=0))
+
+    def next_start(self, *, now: float) -> float | None:
+        """When a kind that now waits for its rate limit may start again; None if none waits."""
+        return min((start for start in self._next_start.values() if start > now), default=None)
+
+    def _room(self, kind: str, free: int, now: float) -> int:
+        limit = self._limits.get(kind)
+        if limit is None:
+            return free
+        if self._next_start[kind] > now:
+            return 0
+        room = free if limit.concurrency is None else min(free, limit.concurrency - self._running[kind])
+        return min(room, 1) if limit.rate_limit_seconds else room

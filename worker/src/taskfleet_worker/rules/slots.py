@@ -1,0 +1,42 @@
+"""Room for running tasks: how many slots are free, how many pause."""
+
+import heapq
+
+
+class Slots:
+    """The slots of a worker. A slot is free, taken by a task, or pausing after an overload answer."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.taken = 0
+        self._pauses: list[float] = []
+
+    def take(self) -> None:
+        """One task starts."""
+        self.taken += 1
+
+    def give_back(self, *, pause_until: float | None = None) -> None:
+        """One task ended; its slot may claim again, or only after `pause_until`."""
+        self.taken -= 1
+        if pause_until is not None:
+            heapq.heappush(self._pauses, pause_until)
+
+    def pause(self, until: float) -> None:
+        """One free slot claims nothing until then."""
+        heapq.heappush(self._pauses, until)
+
+    def free(self, *, now: float) -> int:
+        """Slots that may claim."""
+        while self._pauses and self._pauses[0] <= now:
+            heapq.heappop(self._pauses)
+        return max(0, self.count - self.taken - len(self._pauses))
+
+    @property
+    def pausing(self) -> int:
+        """Slots that pause, as of the last look at `free`."""
+        return len(self._pauses)
+
+    @property
+    def next_pause_end(self) -> float | None:
+        """When the next pausing slot may claim again."""
+        return self._pauses[0] if self._pauses else None

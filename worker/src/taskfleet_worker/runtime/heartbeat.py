@@ -1,0 +1,89 @@
+"""The heartbeat: renews what this worker holds, and learns what it has lost, what was cancelled and whether it is to drain."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from taskfleet.models import HeartbeatAnswer, LeaseRef
+from taskfleet_worker.runtime.holdings import Holdings
+from taskfleet_worker.runtime.session import Session
+from taskfleet_worker.runtime.supervisor import Beat
+
+_log = logging.getLogger("taskfleet.worker")
+
+ATTENTIVE_SECONDS = 1.0
+"""How often a worker that claims nothing asks whether it is to drain, or may go on: claims would tell it, but it makes none."""
+
+
+class HeartbeatStore(Protocol):
+    """Renews leases and takes the word that a worker is empty."""
+
+    async def heartbeat(self, session_id: UUID, *, held: Sequence[LeaseRef]) -> HeartbeatAnswer:
+        """Renew the session and these leases."""
+
+    async def mark_drained(self, session_id: UUID) -> bool:
+        """Say that the last lease is gone; False if the session is not draining or still holds one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rhythm:
+    """When to beat."""
+
+    seconds: float
+    """Between two beats."""
+    attentive: Callable[[], bool]
+    """Whether no claim is being made that would tell of a drain mark."""
+    clock: Callable[[], float] = time.monotonic
+
+
+class Heartbeat:
+    """Beats as the settings say, and every second while the worker makes no claims that would tell it of a drain mark."""
+
+    def __init__(self, store: HeartbeatStore, session: Session, holdings: Holdings, *, rhythm: Rhythm, news: Callable[[], None]) -> None:
+        self._store = store
+        self._session = session
+        self._holdings = holdings
+        self._rhythm = rhythm
+        self._news = news
+        self._due_at = float("-inf")
+
+    async def run(self, beat: Beat) -> None:
+        """Beat for ever; a failed beat raises, and the supervisor tries again soon."""
+        while True:
+            beat()
+            session_id = self._session.id
+            now = self._rhythm.clock()
+            if session_id is not None and (now >= self._due_at or self._session.draining or self._rhythm.attentive()):
+                await self._renew(session_id)
+                await self._tell_drained(session_id)
+                self._due_at = now + self._rhythm.seconds
+            await self._session.bell.wait(min(self._rhythm.seconds, ATTENTIVE_SECONDS))
+
+    async def _renew(self, session_id: UUID) -> None:
+        held = {lease.task_id: lease for lease in self._holdings.leases()}
+        answer = await self._store.heartbeat(session_id, held=list(held.values()))
+        jobs = self._holdings.jobs
+        if not answer.known:
+            if self._session.lose(session_id):
+                jobs.stop_lost(list(held.values()))
+            self._news()
+            return
+        # What ended while the beat was under way may be named as lost: only jobs that still run under the lease we sent are stopped.
+        jobs.stop_lost([held[task_id] for task_id in answer.lost if task_id in held])
+        jobs.stop_cancelled([held[task_id] for task_id in answer.cancelled if task_id in held])
+        if answer.released:
+            _log.warning("session.leases_released", extra={"session_id": str(session_id), "released": answer.released})
+        if session_id == self._session.id:
+            self._session.stale_share = answer.stale_share
+            self._session.told_draining(draining=answer.draining)
+        self._news()
+
+    async def _tell_drained(self, session_id: UUID) -> None:
+        wanted = self._session.draining and not self._session.drained and session_id == self._session.id
+        if wanted and self._holdings.empty:
+            self._session.drained = await self._store.mark_drained(session_id)
+            if self._session.drained:
+                _log.info("worker.drained", extra={"session_id": str(session_id)})

@@ -1,0 +1,114 @@
+"""Tells people and Prometheus what happened to tasks, once the database has confirmed it."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taskfleet.models import Claim, ClaimedTask, Completion, Failure, Settled
+from taskfleet.words import ErrorCode, Outcome
+from taskfleet_worker.context import trace_id_of
+from taskfleet_worker.rules.endings import Ending
+from taskfleet_worker.rules.slots import Slots
+from taskfleet_worker.telemetry.metrics import WorkerMetrics
+
+_log = logging.getLogger("taskfleet.worker")
+
+SATURATION_SECONDS = 60.0
+"""A worker whose slots are all taken says so once, and again at most this often."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """How the end of an attempt is told."""
+
+    event: str
+    level: int
+    outcome: Outcome
+    code: str
+
+
+class Reporter:
+    """Log lines and counters about tasks."""
+
+    def __init__(self, metrics: WorkerMetrics, slots: Slots) -> None:
+        self._metrics = metrics
+        self._slots = slots
+        self._saturated_at = float("-inf")
+
+    def claimed(self, claim: Claim) -> None:
+        """A claim returned."""
+        self._metrics.claims.add(claim.verdict)
+        if not claim.tasks:
+            return
+        for task in claim.tasks:
+            self._metrics.wait(task.kind).observe(task.waited_seconds)
+        if _log.isEnabledFor(logging.INFO):
+            _log.info("task.claimed", extra={"tasks": [_ids(task) for task in claim.tasks]})
+        self._tell_saturation(len(claim.tasks))
+
+    def settled(self, endings: Sequence[Ending], settled: Settled) -> None:
+        """The database answered for these endings."""
+        stale, retried = frozenset(settled.stale), frozenset(settled.retried)
+        for ending in endings:
+            task_id = ending.task.task_id
+            if task_id in stale:
+                self._tell_stale(ending)
+            else:
+                self._tell(ending, told(ending, retried=task_id in retried))
+
+    def lost(self, task: ClaimedTask, seconds: float) -> None:
+        """A handler's result was dropped, because its lease was lost while it ran."""
+        self._metrics.leases_lost.add(task.kind)
+        _log.warning("task.lease_lost", extra={**_ids(task), "duration_ms": round(seconds * 1000, 1)})
+
+    def _tell(self, ending: Ending, said: Told) -> None:
+        if ending.ran:
+            self._metrics.duration(ending.task.kind, said.outcome).observe(ending.seconds)
+        elif said.code == ErrorCode.ENTITY_NOT_FOUND:
+            self._metrics.short_circuited.add(ending.task.kind)
+        if ending.pause_seconds:
+            self._metrics.overload_pauses.add(ending.task.kind)
+        if not _log.isEnabledFor(said.level):
+            return
+        fields: dict[str, object] = {**_ids(ending.task), "duration_ms": round(ending.seconds * 1000, 1)}
+        if not isinstance(ending.record, Completion):
+            fields["code"] = said.code
+        if isinstance(ending.record, Failure):
+            fields["message"] = ending.record.message
+        if not ending.ran:
+            fields["ran"] = False
+        _log.log(said.level, said.event, extra={"fields": fields})
+
+    def _tell_stale(self, ending: Ending) -> None:
+        if ending.tries:
+            # An earlier write of it got no answer: it was most likely that write that ended the lease.
+            _log.info("task.settled_before", extra={**_ids(ending.task), "tries": ending.tries})
+            return
+        self.lost(ending.task, ending.seconds)
+
+    def _tell_saturation(self, brought: int) -> None:
+        now = time.monotonic()
+        if self._slots.taken + brought >= self._slots.count and now - self._saturated_at > SATURATION_SECONDS:
+            self._saturated_at = now
+            _log.info("worker.saturated", extra={"concurrency": self._slots.count})
+
+
+def told(ending: Ending, *, retried: bool) -> Told:
+    """What is said about an ending that the database accepted; `retried` says that the task is back in the queue."""
+    record = ending.record
+    if isinstance(record, Completion):
+        return Told(event="task.completed", level=logging.INFO, outcome=Outcome.SUCCEEDED, code="")
+    if retried:
+        outcome = Outcome.RETRIED if isinstance(record, Failure) else Outcome.RELEASED
+        return Told(event="task.requeued", level=logging.INFO, outcome=outcome, code=record.code)
+    if not isinstance(record, Failure):
+        # A task that is given back after its time to wait is over expires in the same statement.
+        return Told(event="task.failed", level=logging.WARNING, outcome=Outcome.FAILED, code=ErrorCode.EXPIRED)
+    if record.code is ErrorCode.CANCELLED:
+        return Told(event="task.cancelled", level=logging.INFO, outcome=Outcome.CANCELLED, code=record.code)
+    return Told(event="task.failed", level=logging.WARNING, outcome=Outcome.FAILED, code=record.code)
+
+
+def _ids(task: ClaimedTask) -> dict[str, object]:
+    return {"task_id": task.task_id, "kind": task.kind, "attempt": task.attempt, "trace_id": trace_id_of(task.headers)}

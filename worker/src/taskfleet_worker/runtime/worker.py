@@ -1,0 +1,207 @@
+"""One worker from its first session to its last word: puts the parts together, starts the loops, and takes them down in order."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from taskfleet_worker.registry import Tasks
+from taskfleet_worker.rules.admission import Admission, KindLimit
+from taskfleet_worker.rules.endings import StopReason
+from taskfleet_worker.rules.lanes import StaleCredit
+from taskfleet_worker.rules.markbook import MarkBook
+from taskfleet_worker.rules.missing import MissingEntities
+from taskfleet_worker.rules.pace import Pace
+from taskfleet_worker.rules.slots import Slots
+from taskfleet_worker.runtime.exchange import Exchange, ExchangeStore
+from taskfleet_worker.runtime.heartbeat import Heartbeat, HeartbeatStore, Rhythm
+from taskfleet_worker.runtime.holdings import Holdings
+from taskfleet_worker.runtime.intake import Appetite, Intake
+from taskfleet_worker.runtime.jobs import Bench, Jobs
+from taskfleet_worker.runtime.outbox import Outbox
+from taskfleet_worker.runtime.refresh import MarkRefresh, MarkStore
+from taskfleet_worker.runtime.reporting import Reporter
+from taskfleet_worker.runtime.session import Session, SessionStore
+from taskfleet_worker.runtime.stopping import StopRequests
+from taskfleet_worker.runtime.supervisor import Supervisor
+from taskfleet_worker.settings import KindSettings, WorkerSettings
+from taskfleet_worker.telemetry.metrics import WorkerMetrics
+
+_log = logging.getLogger("taskfleet.worker")
+
+INSIST_SECONDS = 1.0
+"""How long a handler that was cancelled may clean up before its task is given back all the same."""
+FLUSH_SECONDS = 3.0
+"""How long the last endings may try to reach the database."""
+
+
+class Exit(IntEnum):
+    """What the exit code of a worker tells; a second signal adds its number to 128 instead."""
+
+    DONE = 0
+    """Everything it had is finished or given back."""
+    FAILED = 1
+    """It could not start; the message says why."""
+    USAGE = 2
+    """Wrong arguments, settings or handlers."""
+    DATABASE = 3
+    """The database was not reachable, or has no fitting schema."""
+    UNWRITTEN = 4
+    """It went down while the database was away: some endings were not written, their tasks run again after their lease."""
+
+
+class WorkerStore(SessionStore, HeartbeatStore, ExchangeStore, MarkStore, Protocol):
+    """All that a worker asks of the queue; `taskfleet.store.WorkerStore` is the real one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of a worker, put together."""
+
+    metrics: WorkerMetrics
+    slots: Slots
+    session: Session
+    holdings: Holdings
+    intake: Intake
+    exchange: Exchange
+    heartbeat: Heartbeat
+    refresh: MarkRefresh
+
+
+class Worker:
+    """Claims tasks of one queue and runs their handlers until it is told to stop."""
+
+    def __init__(self, store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._parts = put_together(store, tasks, settings)
+        self.metrics = self._parts.metrics
+        self.stop = StopRequests()
+        self.started = False
+        """True once it has had a session; it never turns false again."""
+        self.supervisor = Supervisor(stale_seconds=settings.loops.stale_seconds, failed=self.metrics.loop_failures.add)
+
+    @property
+    def taken_slots(self) -> int:
+        """Slots with a task."""
+        return self._parts.slots.taken
+
+    @property
+    def lingering(self) -> int:
+        """Handlers that still run though nobody wants their result: only the end of the process ends them."""
+        return self._parts.holdings.jobs.lingering
+
+    def woken(self) -> None:
+        """Somebody says that there is work."""
+        self._parts.intake.woken()
+
+    async def run(self) -> int:
+        """Work until told to stop, then go down in order. Returns the exit code; raises what the first session cannot be opened for."""
+        await self._parts.session.open()
+        self.supervisor.start("exchange", self._parts.exchange.run)
+        self.supervisor.start("heartbeat", self._parts.heartbeat.run)
+        self.supervisor.start("marks", self._parts.refresh.run)
+        self.started = True
+        _log.info("worker.started", extra={"concurrency": self._settings.concurrency, "lease_seconds": self._settings.lease_seconds})
+        await self.stop.asked.wait()
+        return await self._go_down()
+
+    async def _go_down(self) -> int:
+        parts, jobs = self._parts, self._parts.holdings.jobs
+        parts.intake.stopped = True
+        parts.intake.bell.ring()
+        _log.info("worker.stopping", extra={"running": jobs.running, "drain_seconds": self._settings.handler_drain_seconds})
+        await self._let_finish()
+        if jobs.running:
+            _log.warning("worker.gives_back", extra={"running": jobs.running})
+            jobs.stop_all(StopReason.SHUTDOWN)
+            await jobs.finished(within=INSIST_SECONDS)
+            jobs.abandon()
+        await self._flush()
+        unwritten = len(parts.holdings.outbox)
+        await self.supervisor.stop()
+        closed = await self._close_session()
+        _log.info("worker.stopped", extra={"unwritten": unwritten, "lingering": self.lingering})
+        if unwritten or not closed:
+            return Exit.UNWRITTEN
+        return Exit.DONE if self.stop.hastened_by is None else 128 + self.stop.hastened_by
+
+    async def _let_finish(self) -> None:
+        """Wait for running handlers until they are done, the drain time is over, or somebody hastens."""
+        finished = asyncio.ensure_future(self._parts.holdings.jobs.finished(within=self._settings.handler_drain_seconds))
+        hastened = asyncio.ensure_future(self.stop.hastened.wait())
+        await asyncio.wait({finished, hastened}, return_when=asyncio.FIRST_COMPLETED)
+        finished.cancel()
+        hastened.cancel()
+        await asyncio.gather(finished, hastened, return_exceptions=True)
+
+    async def _flush(self) -> None:
+        deadline = time.monotonic() + FLUSH_SECONDS
+        while not self._parts.holdings.empty and time.monotonic() < deadline:
+            self._parts.intake.bell.ring()
+            await asyncio.sleep(0.005)
+
+    async def _close_session(self) -> bool:
+        try:
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._parts.session.close()
+        except Exception as error:  # noqa: BLE001 - the last word of a process that goes anyway
+            _log.warning("session.not_closed", extra={"error": f"{type(error).__name__}: {error}"})
+            return False
+        return True
+
+
+def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> Parts:
+    """Build the parts and connect them."""
+    kinds = tuple(tasks.handlers)
+    metrics = WorkerMetrics(queue=settings.queue, kinds=kinds)
+    slots, outbox, marks = Slots(settings.concurrency), Outbox(), MarkBook()
+    session = Session(store, settings, kinds=kinds)
+    admission = Admission(kinds, own_limits(settings.kinds, kinds))
+    reporter = Reporter(metrics, slots)
+    appetite = Appetite(
+        slots=slots,
+        admission=admission,
+        pace=Pace(poll_seconds=settings.loops.poll_seconds),
+        credit=StaleCredit(most=settings.concurrency),
+        marks=marks,
+        trusted_seconds=2.5 * settings.loops.marks_seconds,
+    )
+    intake = Intake(session, appetite, random=random.random)
+    bench = Bench(
+        handlers=tasks.handlers,
+        slots=slots,
+        outbox=outbox,
+        admission=admission,
+        missing=MissingEntities(seconds=settings.missing_entity_seconds, size=settings.missing_entity_size),
+        overload_pause_seconds=settings.overload_pause_seconds,
+        news=intake.bell.ring,
+        lost=reporter.lost,
+    )
+    holdings = Holdings(Jobs(bench), outbox)
+    exchange = Exchange(store, session, holdings, intake, reporter, flush_seconds=settings.loops.flush_seconds)
+    rhythm = Rhythm(seconds=settings.heartbeat_seconds, attentive=lambda: slots.pausing == slots.count)
+    return Parts(
+        metrics=metrics,
+        slots=slots,
+        session=session,
+        holdings=holdings,
+        intake=intake,
+        exchange=exchange,
+        heartbeat=Heartbeat(store, session, holdings, rhythm=rhythm, news=intake.bell.ring),
+        refresh=MarkRefresh(store, intake, marks, queue=settings.queue, kinds=kinds, seconds=settings.loops.marks_seconds),
+    )
+
+
+def own_limits(settings: KindSettings, kinds: tuple[str, ...]) -> Mapping[str, KindLimit]:
+    """What each kind may do inside this worker."""
+    return {
+        kind: KindLimit(
+            concurrency=settings.concurrency.get(kind, settings.default_concurrency),
+            rate_limit_seconds=settings.rate_limit_seconds.get(kind, settings.default_rate_limit_seconds),
+        )
+        for kind in kinds
+    }

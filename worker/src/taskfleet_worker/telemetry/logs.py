@@ -1,0 +1,96 @@
+"""One line per event: JSON for machines, `key=value` text for a person at a terminal.
+
+The message of a record is the constant name of the event, everything else are fields. Lines that are written while a handler
+runs, by whatever logger, carry the ids of its task.
+"""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from typing import TextIO
+
+from taskfleet_worker.context import current_context
+from taskfleet_worker.settings import LogFormat
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "fields"}
+_encode = json.JSONEncoder(default=str, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error", logging.CRITICAL: "critical"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per record: time, level, event, logger, then the fields."""
+
+    def __init__(self, common: Mapping[str, object]) -> None:
+        super().__init__()
+        self._common = dict(common)
+        self._stamps = Stamps("%Y-%m-%dT%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, object] = {
+            "time": self._stamps.stamp(record.created) + "Z",
+            "level": _LEVELS.get(record.levelno, record.levelname),
+            "event": record.getMessage(),
+            "logger": record.name,
+            **self._common,
+            **fields_of(record),
+        }
+        if record.exc_info:
+            line["stack"] = self.formatException(record.exc_info)
+        return _encode(line)
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people: time, level, event, then `key=value`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stamps = Stamps("%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with a stack below it where there is one."""
+        fields = [f"{name}={value}" for name, value in fields_of(record).items() if value is not None]
+        level = _LEVELS.get(record.levelno, record.levelname)
+        line = " ".join([self._stamps.stamp(record.created), f"{level:7}", record.getMessage(), *fields])
+        return line if not record.exc_info else f"{line}\n{self.formatException(record.exc_info)}"
+
+
+class Stamps:
+    """Formats moments in UTC with milliseconds; the second is formatted once, however many lines it holds."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._second = -1
+        self._text = ""
+
+    def stamp(self, created: float) -> str:
+        """The moment as text."""
+        second = int(created)
+        if second != self._second:
+            self._second, self._text = second, time.strftime(self._pattern, time.gmtime(second))
+        return f"{self._text}.{int((created - second) * 1000):03d}"
+
+
+def fields_of(record: logging.LogRecord) -> Mapping[str, object]:
+    """The fields of a record: `extra={"fields": {...}}`, any other extra, and the ids of the task whose handler wrote it."""
+    found: dict[str, object] = {}
+    context = current_context.get()
+    if context is not None and not record.name.startswith("taskfleet.worker"):
+        found.update(task_id=context.task_id, kind=context.kind, attempt=context.attempt, trace_id=context.trace_id)
+    found.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
+    found.update(getattr(record, "fields", ()))
+    return found
+
+
+def configure_logging(*, level: str, form: LogFormat, common: Mapping[str, object], stream: TextIO | None = None) -> None:
+    """Send every logger of this process to `stream` (standard output if None), one line per record.
+
+    `common` goes into every JSON line: queue and worker.
+    """
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(JsonFormatter(common) if form == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
