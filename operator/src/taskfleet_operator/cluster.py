@@ -50,7 +50,9 @@ CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 10.0
 """Longest wait for an answer. The API server answers within milliseconds; one that does not is treated as away."""
 WATCH_SECONDS = 300
-"""How long one watch stream lasts before it is opened anew; a stream that died silently is noticed by then."""
+"""How long one watch stream lasts before it is opened anew."""
+SILENT_SECONDS = 90.0
+"""A watch stream that says nothing for so long is dead: a bookmark comes every minute."""
 _MANAGER_QUERY = {"fieldManager": FIELD_MANAGER}
 _APPLY_QUERY = {"fieldManager": FIELD_MANAGER, "force": "true"}
 
@@ -207,10 +209,10 @@ class Cluster:
     async def watch(self, kind: ObjectKind, *, namespace: str | None = None, labels: str = "") -> AsyncIterator[Sighting]:
         """Give what is there, then every change, until the API server ends the stream (after some minutes); then watch again.
 
-        The first sighting carries everything (a full picture: forget what is not in it), each later one a single change.
+        The first sighting carries everything (forget what is not in it), each later one a change, or nothing: a mere sign of life.
         """
         path = kind.path(namespace=namespace)
-        # Version 0: served from the API server's memory, however many operators restart at once.
+        # Version 0: served from the API server's memory.
         listed = await self._request("GET", path, query={"labelSelector": labels, "resourceVersion": "0"})
         yield Sighting(everything=True, present=tuple(listed["items"]))
         query = {
@@ -220,7 +222,7 @@ class Cluster:
             "resourceVersion": listed["metadata"]["resourceVersion"],
             "timeoutSeconds": str(WATCH_SECONDS),
         }
-        timeout = aiohttp.ClientTimeout(total=WATCH_SECONDS + REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=WATCH_SECONDS + REQUEST_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=SILENT_SECONDS)
         async with self._answer("GET", path, query=query, timeout=timeout) as response:
             async for line in response.content:
                 event = json.loads(line)
@@ -229,6 +231,8 @@ class Cluster:
                         yield Sighting(present=(event["object"],))
                     case "DELETED":
                         yield Sighting(gone=(event["object"],))
+                    case "BOOKMARK":
+                        yield Sighting()
                     case "ERROR":  # 410: the version is too old; whoever watches begins anew.
                         return
 
