@@ -14,7 +14,7 @@ from tests.architecture.test_imports import imported
 from tests.architecture.tree import MEMBERS, ROOT, files
 
 OURS = {"taskfleet", "taskfleet_worker", "taskfleet_operator", "taskfleet_ops", "tests", "scripts", "benchmarks", ""}
-PROVIDERS = packages_distributions() | {"pydantic_core": ["pydantic"]}
+PROVIDERS = {**packages_distributions(), "pydantic_core": ["pydantic"]}
 """pydantic_core is the other half of pydantic, tied to it version by version."""
 
 
