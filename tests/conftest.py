@@ -1,18 +1,14 @@
 """What all tests share: PostgreSQL fixtures, and with CI=true no test may skip."""
 
-import importlib.util
 import os
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-PLUGINS = ("tests.support.postgres", "tests.support.processes")
-pytest_plugins = [name for name in PLUGINS if importlib.util.find_spec(name)]
+pytest_plugins = ["tests.support.postgres", "tests.support.processes"]
 
 SKIPS_FAIL = os.environ.get("CI") == "true"
-SHARED_CONTROL_PLANE = Path(__file__).parent / "integration" / "kubernetes"
 
 # The machines that run these tests are busy; a deadline per example would measure them, not us.
 settings.register_profile("taskfleet", deadline=None)
@@ -22,7 +18,7 @@ settings.load_profile("taskfleet")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests of the real control plane in one process, so that it is started once."""
     for item in items:
-        if SHARED_CONTROL_PLANE in item.path.parents:
+        if "control_plane" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("kubernetes"))
 
 
