@@ -24,8 +24,8 @@ def validated_kind(name: object) -> str:
     """The name itself; raises ValueError that says what is allowed."""
     if not isinstance(name, str) or len(name) > KIND_LENGTH or not re.fullmatch(KIND_PATTERN, name):
         message = (
-            f"queue {_shown(name)} is no name of a queue: 1 to {QUEUE_LENGTH} letters, digits, '.', '_' or '-', "
-            "letter or digit at both ends"
+            f"kind {_shown(name)} is no name of a kind: 1 to {KIND_LENGTH} letters, digits, '_', '.', ':', '/' or '-', "
+            "letter, digit or '_' at both ends"
         )
         raise ValueError(message)
     return name
