@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from taskfleet.errors import SettingsError
-from taskfleet_operator.logs import LogFormat
+from taskfleet_operator.process.logs import LogFormat
 
 PREFIX: Final = "TASKFLEET_OPERATOR_"
 _log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 --   queues  text[]  names of queues; one that does not exist is missing from the answer
 --
 -- Returns one row a queue: queue, measured_at, ready, scheduled, scheduled_soon, running, sessions, enqueued_total, outcomes, failed,
--- paused; ready, running, sessions and outcomes are JSON lists.
+-- paused; ready, running, sessions and outcomes are JSON lists, the last with outcome 'enqueued' too: arrivals by kind.
 -- Never reads ready or tasks: it costs the number of buckets, of ledger rows not folded yet, of leases and of sessions.
 -- The clock is read after the snapshot: buckets widened with it cover every delta in sight.
 WITH clock AS MATERIALIZED (
@@ -121,8 +121,7 @@ ended_by_queue AS (
     SELECT
         queue_id,
         coalesce(sum(count) FILTER (WHERE outcome = 'enqueued'), 0) AS enqueued_total,
-        json_agg(json_build_array(kind, outcome, code, count, busy_seconds) ORDER BY kind, outcome, code)
-            FILTER (WHERE outcome <> 'enqueued') AS outcomes
+        json_agg(json_build_array(kind, outcome, code, count, busy_seconds) ORDER BY kind, outcome, code) AS outcomes
     FROM ended
     GROUP BY queue_id
 ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from taskfleet.models import QueueMeasurement, SessionSeen
 from taskfleet_operator.api.task_queue import QueueKey
-from taskfleet_operator.fleet import FleetState, FleetWorker
+from taskfleet_operator.loop.fleet import FleetState, FleetWorker
 from taskfleet_operator.scaling import OutcomeTotal, QueueObservation, ReadyTasks, RunningTasks, Worker
 
 
@@ -34,9 +34,7 @@ def observation_of(
             RunningTasks(kind=running.kind, count=running.count, running_seconds=running.running_seconds) for running in measurement.running
         ),
         totals=tuple(
-            OutcomeTotal(
-                kind=total.kind, outcome=total.outcome, code=total.code, count=total.count, busy_seconds=total.busy_seconds
-            )
+            OutcomeTotal(kind=total.kind, outcome=total.outcome, code=total.code, count=total.count, busy_seconds=total.busy_seconds)
             for total in measurement.outcomes
         ),
         workers=tuple(_worker(session, members[pod]) for pod, session in sessions.items() if pod),

@@ -1,7 +1,7 @@
 """The TaskQueues the operator knows: fed by whoever watches (kopf in a cluster, files on one machine), followed by the loop."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -52,15 +52,13 @@ class KnownQueues:
             self.changed.set()
         return now
 
-    def forget(self, key: QueueKey) -> None:
-        """Drop a TaskQueue that was deleted."""
-        if self._queues.pop(key, None) is not None:
+    def forget(self, manifest: Mapping[str, Any]) -> None:
+        """Drop a TaskQueue that was deleted; another object that took its name meanwhile stays."""
+        key, uid = key_of(manifest), str((manifest.get("metadata") or {}).get("uid", ""))
+        known = self._queues.get(key)
+        if known is not None and known.uid == uid:
+            del self._queues[key]
             self.changed.set()
-
-    def keep_only(self, keys: Iterable[QueueKey]) -> None:
-        """Drop every TaskQueue that is not among these: what a full listing no longer names."""
-        for key in set(self._queues) - set(keys):
-            self.forget(key)
 
     def all(self) -> tuple[KnownQueue, ...]:
         """Give all of them, the oldest first, so that the first of two that name one queue is the one that wins."""

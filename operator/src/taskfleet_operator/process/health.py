@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from taskfleet_operator.errors import PortTakenError
-from taskfleet_operator.supervise import Vitals
+from taskfleet_operator.process.supervise import Vitals
 
 REQUEST_SECONDS: Final = 5.0
 """A client that does not finish its request by then is cut off."""

@@ -1,0 +1,60 @@
+"""All that one tick knows and did of one TaskQueue: what the report is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taskfleet.models import QueueMeasurement
+from taskfleet_operator.api.task_queue import TaskQueue
+from taskfleet_operator.loop.fleet import FleetState
+from taskfleet_operator.loop.known import KnownQueue
+from taskfleet_operator.scaling import Decision
+from taskfleet_operator.trouble import Trouble
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """What came out of a queue lately."""
+
+    finished_per_minute: float
+    """Tasks that ended well."""
+    failure_percent: float | None
+    """Attempts that failed, of all that ended; None: none ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueFacts:
+    """One TaskQueue after one tick."""
+
+    known: KnownQueue
+    measurement: QueueMeasurement | None = None
+    fleet: FleetState | None = None
+    decision: Decision | None = None
+    database_trouble: Trouble | None = None
+    """Why the queue could not be seen or is not ours to scale."""
+    target_trouble: Trouble | None = None
+    """Why its workers could not be seen or scaled."""
+    rates: Rates | None = None
+    scaled_from: int | None = None
+    """What the target was set to before this tick changed it; None: it was not changed."""
+    left: Sequence[str] = ()
+    """Names of the workers that were told to go."""
+
+    @property
+    def task_queue(self) -> TaskQueue | None:
+        """The version that is followed."""
+        return self.known.followed
+
+    @property
+    def ready_tasks(self) -> int:
+        """Tasks that wait."""
+        return sum(bucket.count for bucket in self.measurement.ready) if self.measurement else 0
+
+    @property
+    def running_tasks(self) -> int:
+        """Tasks that run."""
+        return sum(kind.count for kind in self.measurement.running) if self.measurement else 0
+
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the oldest ready task has waited."""
+        return max((bucket.oldest_seconds for bucket in self.measurement.ready), default=0.0) if self.measurement else 0.0
