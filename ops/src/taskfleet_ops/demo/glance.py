@@ -49,6 +49,22 @@ class Glance:
         return self.count(Outcome.RETRIED)
 
     @property
+    def finished(self) -> int:
+        """Tasks that ended, well or not."""
+        return self.succeeded + self.failed + self.count(Outcome.CANCELLED)
+
+    @property
+    def killed(self) -> int:
+        """Attempts cut off while they ran."""
+        cut = {ErrorCode.SHUTDOWN, ErrorCode.LEASE_EXPIRED, ErrorCode.TIMED_OUT}
+        return sum(number for (_, code), number in self.outcomes.items() if code in cut)
+
+    @property
+    def failed_by_code(self) -> Mapping[str, int]:
+        """Dead letters by error code."""
+        return {code: number for (outcome, code), number in self.outcomes.items() if outcome == Outcome.FAILED}
+
+    @property
     def idle(self) -> bool:
         """No task waits or runs."""
         return not self.waiting and not self.running
@@ -122,10 +138,7 @@ class History:
 
     def finished_rates(self) -> Sequence[float]:
         """Tasks finished per second, between one glance and the next."""
-        return [
-            (after.succeeded + after.failed - before.succeeded - before.failed) / max(after.seconds - before.seconds, 0.001)
-            for before, after in pairwise(self.glances)
-        ]
+        return [(after.finished - before.finished) / max(after.seconds - before.seconds, 0.001) for before, after in pairwise(self.glances)]
 
     def _per_minute(self, counts: Sequence[int], *, over_seconds: float) -> float:
         end = self.latest.seconds

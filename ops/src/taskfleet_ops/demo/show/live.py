@@ -60,7 +60,7 @@ def panel(history: History, *, story: Story) -> RenderableType:
 
 def _rows(history: History, *, story: Story) -> Sequence[tuple[RenderableType, RenderableType, RenderableType]]:
     latest = history.latest
-    finished = latest.succeeded + latest.failed
+    finished = latest.finished
     waited = min(latest.oldest_seconds, latest.seconds)
     over = waited > story.goal_seconds
     answers = latest.answers

@@ -30,7 +30,7 @@ class DemoFolder:
     @property
     def database(self) -> Path:
         """Where the embedded server keeps its data."""
-        return self.path / "postgres"
+        return database_of(self.path)
 
     @property
     def operator_log(self) -> Path:
@@ -57,6 +57,11 @@ class DemoFolder:
         if not self._keep:
             shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
+
+
+def database_of(folder: Path) -> Path:
+    """Where a demo's embedded server keeps its data."""
+    return folder / "postgres"
 
 
 def sweep(parent: Path) -> Sequence[Path]:

@@ -2,6 +2,7 @@ import sys
 
 import yaml
 
+from taskfleet_operator.api.reading import read_task_queue
 from taskfleet_ops.demo.stage.task_queue import DOWNSTREAM_VARIABLE, task_queue_documents
 from taskfleet_ops.demo.story import Story
 
@@ -21,3 +22,11 @@ def test_the_task_queue_asks_for_what_the_story_tells() -> None:
     assert container["command"] == [sys.executable, "-m", "taskfleet_worker"]
     assert container["args"] == ["run", "--tasks", "taskfleet_ops.demo.tasks"]
     assert container["env"] == [{"name": DOWNSTREAM_VARIABLE, "value": "127.0.0.1:9"}]
+
+
+def test_the_operators_model_takes_it_without_a_fault() -> None:
+    documents = list(yaml.safe_load_all(task_queue_documents(Story(), database_url="postgresql://here", downstream="127.0.0.1:9")))
+
+    queue = read_task_queue(documents[0], unknown_fields=False)
+
+    assert queue.queue == "episodes"

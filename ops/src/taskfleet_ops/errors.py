@@ -1,0 +1,43 @@
+"""What operations can refuse.
+
+TaskfleetError
+└── OperationError            an operation that cannot be done as asked; nothing was changed
+    ├── QueueNotFoundError    the database knows no queue of this name
+    └── PayloadNotJsonError   a payload on the command line that is no JSON
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from taskfleet.errors import TaskfleetError
+
+
+class OperationError(TaskfleetError):
+    """An operation that cannot be done as asked; nothing was changed."""
+
+
+class QueueNotFoundError(OperationError, LookupError):
+    """The database knows no queue of this name."""
+
+    def __init__(self, *, queue: str, known: Sequence[str]) -> None:
+        super().__init__(f"there is no queue {queue!r}{_way_out(queue, known)}")
+        self.queue = queue
+
+
+class PayloadNotJsonError(OperationError, ValueError):
+    """A payload on the command line that is no JSON."""
+
+    def __init__(self, *, text: str, fault: str) -> None:
+        excerpt = text if len(text) <= 60 else f"{text[:60]}…"
+        super().__init__(
+            f"""the payload {excerpt!r} is no JSON ({fault}): pass an object such as '{{"episode": 7}}', with quotes for the shell"""
+        )
+
+
+def _way_out(queue: str, known: Sequence[str]) -> str:
+    if not known:
+        return ": this database has none yet; the first task or policy makes one"
+    if close := get_close_matches(queue, known, n=1):
+        return f": did you mean {close[0]!r}?"
+    shown = ", ".join(sorted(known)[:8])
+    return f": this database has {shown}{', …' if len(known) > 8 else ''}"
