@@ -43,8 +43,9 @@ class QueueSettings(BaseSettings):
     pooled: bool = False
     """Whether the URL leads to a PgBouncer in transaction mode: no prepared statements then."""
 
-    enqueue_batch: int = Field(default=50_000, ge=1, le=1_000_000)
-    """Tasks that enqueue_many holds in memory at once, about 1 KiB each; all batches of a call share one transaction."""
+    enqueue_batch: int = Field(default=5_000, ge=1, le=1_000_000)
+    """Tasks that enqueue_many sends at once; all batches of a call share one transaction. Larger ones were slower: memory, not round
+    trips, is what a batch costs."""
 
     @classmethod
     def load(cls) -> Self:

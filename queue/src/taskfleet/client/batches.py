@@ -1,15 +1,16 @@
 """Batches of new tasks as text for COPY, and their ledger entries. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple
 
-from taskfleet.client.validation import PreparedTask
-
-Item = TypeVar("Item")
+from taskfleet.client.validation import PreparedTask, prepare
+from taskfleet.errors import InvalidTaskError
+from taskfleet.models import NewTask
 
 CHUNK_ROWS = 500
 """Rows a write to the COPY stream: some ten kilobytes."""
@@ -18,9 +19,8 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Where the database's buckets start (backlog_bucket)."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlacedTask:
-    """A task with its id, its kind's id and the moment it may run at."""
+class PlacedTask(NamedTuple):
+    """A task with its id, its kind's id and the moment it may run at. A tuple: a hundred thousand a second are made of these."""
 
     task_id: int
     kind_id: int
@@ -38,11 +38,30 @@ class LedgerGroup:
     count: int
 
 
-def in_batches(items: Iterable[Item], size: int) -> Iterator[Sequence[Item]]:
-    """The items in lists of at most `size`, taken from the iterable only when they are asked for."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
+class PreparedBatches:
+    """New tasks, checked and in batches of at most `size`; taken from the iterable only when a batch is fetched."""
+
+    def __init__(self, tasks: Iterable[NewTask], *, size: int) -> None:
+        self._tasks = enumerate(tasks)
+        self._size = size
+        self._fetched: Sequence[PreparedTask] | None = None
+
+    def fetch(self) -> None:
+        """Prepare the next batch, unless it waits already; raises InvalidTaskError that names the position of the task."""
+        if self._fetched is None:
+            self._fetched = [_prepared(position, task) for position, task in islice(self._tasks, self._size)]
+
+    def take(self) -> Sequence[PreparedTask]:
+        """The next batch; empty when there is no more."""
+        self.fetch()
+        fetched, self._fetched = self._fetched or (), None
+        return fetched
+
+
+def followed_by(work: Callable[[], None], chunks: Iterable[str]) -> Iterator[str]:
+    """The chunks, and after the last, before the stream ends, some work: the server is busy with the chunks then."""
+    yield from chunks
+    work()
 
 
 def task_lines(placed: Iterable[PlacedTask], *, now: datetime) -> Iterator[str]:
@@ -58,10 +77,10 @@ def task_lines(placed: Iterable[PlacedTask], *, now: datetime) -> Iterator[str]:
 
 def ready_lines(placed: Iterable[PlacedTask]) -> Iterator[str]:
     """Lines for copy_ready.sql, some hundred at a time."""
+    # Nearly all tasks of a batch share the moment, and writing one out costs as much as the rest of the line.
+    shown = lru_cache(maxsize=1024)(datetime.isoformat)
     return _joined(
-        f"{item.task_id}\t{moment}\t{moment}\t{item.kind_id}\t{item.task.priority}\n"
-        for item in placed
-        for moment in (item.run_at.isoformat(),)
+        f"{item.task_id}\t{moment}\t{moment}\t{item.kind_id}\t{item.task.priority}\n" for item in placed for moment in (shown(item.run_at),)
     )
 
 
@@ -72,6 +91,13 @@ def ledger_groups(placed: Iterable[PlacedTask]) -> Sequence[LedgerGroup]:
     for (kind_id, priority, run_at), count in counts.items():
         groups[kind_id, priority, _bucket(run_at)] += count
     return [LedgerGroup(kind_id=kind_id, priority=priority, bucket=bucket, count=n) for (kind_id, priority, bucket), n in groups.items()]
+
+
+def _prepared(position: int, task: NewTask) -> PreparedTask:
+    try:
+        return prepare(task)
+    except InvalidTaskError as error:
+        raise InvalidTaskError(f"task {position} of the batch: {error}") from None
 
 
 def _bucket(run_at: datetime) -> datetime:
