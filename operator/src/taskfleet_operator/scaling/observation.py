@@ -54,11 +54,13 @@ class Worker:
     pod: str | None = None
     """The pod's uid or the process's name: what the scale target knows it by."""
     draining: bool = False
-    """Marked: it claims nothing. Reversible until `leaving`."""
+    """Marked: it claims nothing. Reversible until it is chosen."""
     drained: bool = False
     """The worker itself said that its last claim has returned and its last lease is gone."""
+    chosen: bool = False
+    """Its deletion cost is set, but the replicas are not lowered yet: never taken back, still named as removable."""
     leaving: bool = False
-    """Chosen for deletion (deletion cost set, SIGTERM sent, pod terminating): never taken back."""
+    """Told to end (SIGTERM sent, pod terminating): `replicas` contains it no longer."""
     ready: bool = True
     """False for a pod that is NotReady; without leases it goes first, with leases nobody may go (a ReplicaSet would pick it)."""
 

@@ -56,7 +56,7 @@ _SENTENCES = {
     Reason.INEFFECTIVE_SCALE_UP: "More running tasks brought hardly more finished tasks, so the smaller number is kept.",
     Reason.BREAKER_OPEN: "Nearly every attempt of a kind fails, so only a probe of it runs until one succeeds.",
     Reason.GLOBAL_CAP: "All queues together may hold no more workers, and this is the share of this queue.",
-    Reason.PAUSED: "scaling.pause forbids a change in this direction.",
+    Reason.PAUSED: "The queue is paused, or scaling.pause forbids a change in this direction.",
     Reason.HELD: "stopPolicy holds the queue: nothing is claimed.",
     Reason.RECOMMEND: "scaling.mode is Recommend: the decision is reported and not applied.",
     Reason.DATABASE_UNREACHABLE: "The queue cannot be seen, so its workers are kept as onDatabaseError says.",

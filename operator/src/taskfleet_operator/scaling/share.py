@@ -1,13 +1,20 @@
-"""All queues at once: each queue's decision, then the sharing of the global cap."""
+"""All queues at once: where each stands, the sharing of the global cap, then each queue's decision.
+
+The sum of held pods never exceeds the cap: a queue grows only into room that is free now, however large its share. A share moves
+when two ticks in a row agree, so that a demand that comes and goes in one tick moves nobody.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
-from taskfleet_operator.scaling.decide import decide
+from taskfleet_operator.scaling.conclude import Allowance, conclude
 from taskfleet_operator.scaling.decision import Decided
-from taskfleet_operator.scaling.memory import Memory
+from taskfleet_operator.scaling.fill import Claimant, fill
+from taskfleet_operator.scaling.memory import Memory, ShareMemory
 from taskfleet_operator.scaling.observation import QueueObservation
 from taskfleet_operator.scaling.policy import ScalingPolicy
+from taskfleet_operator.scaling.stand import Stand, stand
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,7 +26,62 @@ class QueueCase:
     memory: Memory
 
 
-def decide_fleet(cases: Sequence[QueueCase], *, global_max_replicas: int | None, now: float) -> tuple[Decided, ...]:
-    """Decide all queues, in their order. `global_max_replicas` bounds the pods that all of them hold; None: no bound."""
-    del global_max_replicas
-    return tuple(decide(case.observation, case.policy, case.memory, now=now) for case in cases)
+def decide_fleet(
+    cases: Sequence[QueueCase], *, global_max_replicas: int | None, now: float, held_elsewhere: int = 0
+) -> tuple[Decided, ...]:
+    """Decide all queues, in their order.
+
+    `global_max_replicas` bounds the pods that all of them hold (None: no bound); `held_elsewhere` counts the pods of queues that
+    cannot be seen now, which count too.
+    """
+    stands = [stand(case.observation, case.policy, case.memory, now=now) for case in cases]
+    if global_max_replicas is None:
+        return tuple(conclude(one, Allowance(), now=now) for one in stands)
+    shares = fill([_claimant(one, one.demand_pods, one.policy.min_replicas) for one in stands], global_max_replicas - held_elsewhere)
+    binding = sum(one.demand_pods for one in stands) + held_elsewhere > global_max_replicas
+    stands = [
+        replace(one, memory=replace(one.memory, share=_moved(one, share, binding=binding)))
+        for one, share in zip(stands, shares, strict=True)
+    ]
+    rooms = _rooms(stands, global_max_replicas - held_elsewhere)
+    return tuple(
+        conclude(one, Allowance(pods=one.memory.share.counts, room=room), now=now) for one, room in zip(stands, rooms, strict=True)
+    )
+
+
+def _moved(one: Stand, share: int, *, binding: bool) -> ShareMemory:
+    """The share that counts: it moves no further than two ticks in a row agree on. No share means no bound."""
+    before = one.memory.share
+    computed = share if binding else None
+    bounds = (_bound(computed), _bound(before.computed))
+    counts = max(min(bounds), min(max(bounds), _bound(before.counts)))
+    return ShareMemory(counts=None if counts == inf else int(counts), computed=computed)
+
+
+def _bound(share: int | None) -> float:
+    return inf if share is None else share
+
+
+def _rooms(stands: Sequence[Stand], cap: int) -> list[int]:
+    """New replicas each queue may start now: the free room, by priority, then to whoever holds least for its weight."""
+    held = [_held(one) for one in stands]
+    room = max(0, cap - sum(held))
+    growing = [_claimant(one, now_held + _new(one), now_held) for one, now_held in zip(stands, held, strict=True)]
+    return [share - now_held for share, now_held in zip(fill(growing, sum(held) + room), held, strict=True)]
+
+
+def _held(one: Stand) -> int:
+    return max(one.observation.held, one.observation.replicas)
+
+
+def _new(one: Stand) -> int:
+    """Replicas the queue would start now: marked workers come back first and need no room."""
+    share = one.memory.share.counts
+    goal = one.demand_pods if share is None else min(one.demand_pods, share)
+    marked = sum(1 for worker in one.observation.workers if worker.draining and not worker.chosen and not worker.leaving)
+    return max(0, goal - one.fleet.pods - marked)
+
+
+def _claimant(one: Stand, demand: int, minimum: int) -> Claimant:
+    policy = one.policy
+    return Claimant(name=policy.queue, demand=demand, minimum=minimum, weight=policy.weight, priority=policy.priority)

@@ -1,0 +1,165 @@
+"""The last steps of a decision: ceilings, stop policy, behavior, pause; then who leaves, who comes back, and the words for it."""
+
+from dataclasses import dataclass, replace
+
+from taskfleet_operator.scaling.decision import Decided, Decision, Step
+from taskfleet_operator.scaling.explain import sentence
+from taskfleet_operator.scaling.limits import behavior, guard
+from taskfleet_operator.scaling.limits.ceilings import Limit, lowest
+from taskfleet_operator.scaling.limits.contest import contested
+from taskfleet_operator.scaling.memory import Memory
+from taskfleet_operator.scaling.policy import Direction, Mode, StopPolicy
+from taskfleet_operator.scaling.reasons import Reason
+from taskfleet_operator.scaling.stand import Stand
+from taskfleet_operator.scaling.surplus.leavers import Bounds, Crew, fewer, more, swap
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allowance:
+    """What the global cap leaves for one queue."""
+
+    pods: int | None = None
+    """Its share; None: the cap does not bind."""
+    room: int | None = None
+    """New replicas it may start now; None: any."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Aim:
+    """Where the fleet is heading, and what turned it there."""
+
+    pods: int
+    ceiling: int
+    reason: Reason
+    limited_by: Reason | None
+    steps: tuple[Step, ...]
+
+
+def conclude(stand: Stand, allowance: Allowance, *, now: float) -> Decided:
+    """Turn a stand into a decision, within what the global cap allows."""
+    wishes = behavior.wished(stand.policy.behavior, stand.memory.behavior, desired=_ceiled(stand, allowance).pods, now=now)
+    aim = _aim(replace(stand, memory=replace(stand.memory, behavior=wishes)), allowance, now=now)
+    contest = contested(stand.memory.contest, foreign_change=stand.observation.foreign_change, now=now)
+    applied = stand.policy.mode is Mode.AUTO and not contest.hands_off
+    crew = _crew(stand, aim) if applied else Crew()
+    grow = crew.grow if allowance.room is None else min(crew.grow, allowance.room)
+    if grow < crew.grow:
+        aim = _turned(aim, aim.pods, reason=Reason.GLOBAL_CAP, did=f"the global cap has room for {grow} of {crew.grow} new replicas now")
+    decision = _decision(stand, aim, replace(crew, grow=grow), applied=applied)
+    if contest.hands_off:
+        decision = _hands_off(decision)
+    events = behavior.changed(stand.policy.behavior, wishes, change=grow - len(crew.drain) - crew.surplus_starting, now=now)
+    drained = sum(worker.slots for worker in stand.observation.workers if worker.session_id in crew.drain)
+    gone = drained + crew.surplus_starting * stand.policy.slots_per_replica
+    memory = replace(stand.memory, unused=stand.memory.unused.lowered(gone), behavior=events, contest=contest.memory)
+    return Decided(decision=decision, memory=memory)
+
+
+def _ceiled(stand: Stand, allowance: Allowance) -> Aim:
+    """The wanted replicas under all ceilings."""
+    limits: tuple[Limit, ...] = (stand.limit,)
+    if allowance.pods is not None:
+        share = Limit(replicas=allowance.pods, reason=Reason.GLOBAL_CAP, did=f"the share of the global cap is {allowance.pods}")
+        limits = (*limits, share)
+    binding = lowest(limits)
+    wanted = max(stand.wanted_pods, stand.policy.min_replicas)
+    pods = int(min(wanted, binding.replicas))
+    capped = pods < wanted
+    step = Step(
+        name="ceilings", did=binding.did, slots=float(pods * stand.policy.slots_per_replica), reason=binding.reason if capped else None
+    )
+    return Aim(
+        pods=pods,
+        ceiling=int(binding.replicas),
+        reason=binding.reason if capped else _own_reason(stand, pods),
+        limited_by=binding.reason if capped else None,
+        steps=(*stand.want.steps, *stand.leave.steps, step),
+    )
+
+
+def _own_reason(stand: Stand, pods: int) -> Reason:
+    """Why a fleet that no ceiling holds down has its size."""
+    if stand.observation.paused:
+        return Reason.PAUSED
+    if pods < stand.fleet.pods:
+        return stand.leave.reason
+    if pods == stand.policy.min_replicas > 0 and stand.want.reason is Reason.STEADY:
+        return Reason.MIN_REPLICAS
+    return stand.want.reason
+
+
+def _aim(stand: Stand, allowance: Allowance, *, now: float) -> Aim:
+    aim = _ceiled(stand, allowance)
+    pods = stand.fleet.pods
+    match stand.policy.stop:
+        case StopPolicy.HOLD:
+            return _turned(aim, pods, reason=Reason.HELD, did="stopPolicy is Hold: no claims, the replicas stay")
+        case StopPolicy.HOLD_AND_DRAIN:
+            return replace(_turned(aim, 0, reason=Reason.HELD, did="stopPolicy is HoldAndDrain: no claims, then no replicas"), ceiling=0)
+        case StopPolicy.NONE:
+            pass
+    slower = behavior.limited(stand.policy.behavior, stand.memory.behavior, desired=aim.pods, replicas=pods, now=now)
+    if slower != aim.pods:
+        aim = _turned(aim, slower, reason=Reason.STABILIZED, did=f"scaling.behavior makes {aim.pods} replicas {slower} for now")
+    if aim.pods < pods and Direction.IN in stand.policy.pause:
+        return _turned(aim, pods, reason=Reason.PAUSED, did="scaling.pause contains In: no scale-down")
+    if aim.pods > pods and Direction.OUT in stand.policy.pause:
+        return _turned(aim, pods, reason=Reason.PAUSED, did="scaling.pause contains Out: no scale-up")
+    return aim
+
+
+def _turned(aim: Aim, pods: int, *, reason: Reason, did: str) -> Aim:
+    limited = reason if reason.is_limit and pods < aim.pods else aim.limited_by
+    step = Step(name="rules", did=did, reason=reason)
+    return Aim(pods=pods, ceiling=aim.ceiling, reason=reason, limited_by=limited, steps=(*aim.steps, step))
+
+
+def _crew(stand: Stand, aim: Aim) -> Crew:
+    pods = stand.fleet.pods
+    if aim.pods > pods:
+        return more(stand.observation, pods=aim.pods - pods)
+    if aim.pods < pods and not stand.observation.rollout:
+        bounds = Bounds(pods=aim.ceiling, slots=stand.fleet.slots - stand.leave.slots, least_pods=aim.pods)
+        return fewer(stand.observation, bounds, slots_per_pod=stand.policy.slots_per_replica)
+    return swap(stand.observation, Crew())
+
+
+def _decision(stand: Stand, aim: Aim, crew: Crew, *, applied: bool) -> Decision:
+    replicas = stand.observation.replicas + crew.grow - len(crew.removable) - crew.surplus_starting
+    message = sentence(stand, reason=aim.reason, desired=aim.pods, limit=aim.limited_by)
+    reason = aim.reason
+    if not applied:
+        reason, message = Reason.RECOMMEND, f"would run {message}; mode is Recommend, nothing is applied"
+    return Decision(
+        queue=stand.observation.queue,
+        wanted=stand.wanted_pods,
+        desired=aim.pods,
+        replicas=max(0, replicas),
+        drain=crew.drain,
+        undrain=crew.undrain,
+        removable=crew.removable,
+        surplus_starting=crew.surplus_starting,
+        claim_ceiling=_claim_ceiling(stand.memory) if applied else None,
+        kind_ceilings=_kind_ceilings(stand.memory) if applied else {},
+        hold_claims=stand.policy.stop is not StopPolicy.NONE,
+        applied=applied,
+        goal_reachable=stand.goal_reachable,
+        reason=reason,
+        message=message,
+        limited_by=aim.limited_by,
+        steps=aim.steps,
+    )
+
+
+def _claim_ceiling(memory: Memory) -> int | None:
+    gates = [gate for gate in (memory.ceiling.slots, guard.gate(memory.guard)) if gate is not None]
+    return max(1, int(min(gates))) if gates else None
+
+
+def _kind_ceilings(memory: Memory) -> dict[str, int]:
+    return {kind: known.breaker.slots for kind, known in memory.kinds.items() if known.breaker is not None}
+
+
+def _hands_off(decision: Decision) -> Decision:
+    message = f"somebody else keeps changing the replicas; they are left alone for ten minutes instead of making them {decision.desired}"
+    return replace(decision, reason=Reason.REPLICAS_CONTESTED, message=message)

@@ -1,0 +1,112 @@
+"""What the work asks for, before any ceiling: the deadline law over both lanes, the rate floor, the minimum, panic."""
+
+from dataclasses import dataclass
+from math import ceil, inf
+
+from taskfleet_operator.scaling.capacity import Capacity
+from taskfleet_operator.scaling.decision import Step
+from taskfleet_operator.scaling.demand import deadline
+from taskfleet_operator.scaling.demand.deadline import Claims, Need, Supply
+from taskfleet_operator.scaling.demand.floor import rate_floor
+from taskfleet_operator.scaling.demand.panic import panics
+from taskfleet_operator.scaling.demand.work import SAFETY, Due, Work
+from taskfleet_operator.scaling.estimates.learn import Estimates
+from taskfleet_operator.scaling.policy import ScalingPolicy
+from taskfleet_operator.scaling.reasons import Reason
+
+SMALL_INCREASE = 0.05
+ROUNDING = 1e-9
+"""Numbers this close to a whole are that whole: 25 slots must not become 26 by the dust of a division."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Missing:
+    """The slots that the deadline law misses, and the waiting work that decided."""
+
+    slots: float
+    due: Due | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Want:
+    """The slots the work asks for."""
+
+    slots: float
+    """Never fewer than there are: giving slots up is another step's business. Infinite in panic."""
+    reason: Reason
+    floor: float
+    """Never fewer than this, whatever is unused: the rate floor, the minimum, one while anything waits."""
+    due: Due | None
+    """The waiting work that decided."""
+    steps: tuple[Step, ...]
+
+
+def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, *, load: float) -> Want:
+    """Ask for slots. `load` is the offered load of the arrivals in slots."""
+    lacking = missing(work, policy, estimates, fleet, load=load)
+    arriving = rate_floor(load, policy, estimates, planned_wait_seconds=SAFETY * policy.max_wait_seconds)
+    minimum = float(policy.min_replicas * policy.slots_per_replica)
+    floor = max(arriving, minimum, 1.0 if work.total > 0 else 0.0)
+    steps = (_deadline_step(work, lacking.slots, fleet), _floor_step(arriving, load, policy))
+    if panics(work, policy, estimates, fleet):
+        panic = Step(name="panic", did=_panic_clause(work, policy), reason=Reason.PANIC_BACKLOG)
+        return Want(slots=inf, reason=Reason.PANIC_BACKLOG, floor=floor, due=lacking.due, steps=(*steps, panic))
+    slots, reason = _slots(fleet, new=lacking.slots, floor=floor, minimum=minimum)
+    late = work.fresh.oldest_seconds > SAFETY * policy.max_wait_seconds
+    if slots < (1 + SMALL_INCREASE) * fleet.slots and not late and slots > minimum:
+        slots, reason = float(fleet.slots), Reason.STEADY
+    return Want(slots=slots, reason=reason, floor=floor, due=lacking.due, steps=steps)
+
+
+def missing(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, *, load: float) -> Missing:
+    """What the deadline law asks for beyond `fleet`, over both lanes."""
+    supply = Supply(capacity=fleet, service=estimates.service, startup_seconds=estimates.startup_seconds)
+    fresh = _fresh_need(work, policy, supply)
+    if work.stale.all is None:
+        return Missing(slots=fresh.new_slots, due=fresh.due)
+    stale = _stale_need(work, work.stale.all, policy, supply, load=load)
+    due = stale.due if stale.new_slots > fresh.new_slots or fresh.due is None else fresh.due
+    return Missing(slots=fresh.new_slots + stale.new_slots, due=due)
+
+
+def pods_for(slots: float, slots_per_pod: int) -> int:
+    """Whole pods for slots."""
+    return ceil(slots / slots_per_pod - ROUNDING)
+
+
+def _fresh_need(work: Work, policy: ScalingPolicy, supply: Supply) -> Need:
+    """The fresh lane has all starts but those the stale lane is promised and can use."""
+    return deadline.need(work.fresh.due, supply, Claims(promised_away=policy.lanes.stale_share, other_tasks=work.stale.total))
+
+
+def _stale_need(work: Work, waiting: Due, policy: ScalingPolicy, supply: Supply, *, load: float) -> Need:
+    """The stale lane has its promised share of the slots there are or whatever the fresh lane leaves over, and all of the new ones."""
+    slots = max(supply.capacity.slots, 1)
+    fresh = work.fresh.all
+    fresh_seconds = 0.0 if fresh is None else sum(count * supply.service[kind] for kind, count in fresh.counts.items())
+    used = (fresh_seconds + load * waiting.slack_seconds) / (slots * waiting.slack_seconds)
+    return deadline.need(work.stale.due, supply, Claims(usable=max(policy.lanes.stale_share, 1 - used)))
+
+
+def _slots(fleet: Capacity, *, new: float, floor: float, minimum: float) -> tuple[float, Reason]:
+    law = fleet.slots + ceil(max(0.0, new - ROUNDING))
+    if floor > law:
+        arriving = Reason.DEADLINE_DEMAND if fleet.slots == 0 and floor <= 1 else Reason.ARRIVAL_RATE
+        return floor, Reason.MIN_REPLICAS if minimum >= floor else arriving
+    return float(law), Reason.DEADLINE_DEMAND if law > fleet.slots else Reason.STEADY
+
+
+def _deadline_step(work: Work, new: float, fleet: Capacity) -> Step:
+    waiting = f"{work.fresh.total:,.0f} fresh and {work.stale.total:,.0f} stale tasks" if work.stale.due else f"{work.total:,.0f} tasks"
+    slots = f"{fleet.busy_slots} slots are busy, {fleet.idle} idle, {fleet.starting} starting"
+    did = f"{waiting} wait; {slots}; {ceil(max(0.0, new - ROUNDING))} more are needed"
+    return Step(name="deadline", did=did, slots=fleet.slots + new, reason=Reason.DEADLINE_DEMAND if new > 0 else None)
+
+
+def _floor_step(arriving: float, load: float, policy: ScalingPolicy) -> Step:
+    did = f"arrivals keep {load:.1f} slots busy, {arriving:.1f} are kept for them; minReplicas is {policy.min_replicas}"
+    return Step(name="rate floor", did=did, slots=arriving)
+
+
+def _panic_clause(work: Work, policy: ScalingPolicy) -> str:
+    return f"{work.total:,.0f} tasks wait, more than {policy.panic_backlog:,}, and would outlast their slack: the allowed maximum"

@@ -1,0 +1,176 @@
+"""The waiting work that counts: two lanes, by urgency, and of each kind only what its quota and rate let start in time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+
+from taskfleet_operator.scaling.estimates.learn import Estimates
+from taskfleet_operator.scaling.observation import QueueObservation, ReadyTasks
+from taskfleet_operator.scaling.policy import KindLimits, ScalingPolicy, StopPolicy
+
+SAFETY = 0.7
+"""η: the part of the goal that is planned with."""
+URGENCY_CLASSES = 32
+"""Slacks are rounded down to so many steps, so that a deep backlog costs no more than a shallow one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Due:
+    """All work of a lane that must start within the slack: the bucket itself and everything older."""
+
+    slack_seconds: float
+    counts: Mapping[str, float]
+    """Admissible tasks by kind."""
+    total: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """The waiting work of one lane, most urgent first; each entry contains the ones before it."""
+
+    due: tuple[Due, ...] = ()
+    oldest_seconds: float = 0.0
+
+    @property
+    def all(self) -> Due | None:
+        """Everything that waits in the lane; None when nothing does."""
+        return self.due[-1] if self.due else None
+
+    @property
+    def total(self) -> float:
+        """Admissible tasks of the lane."""
+        return self.due[-1].total if self.due else 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What waits and may start."""
+
+    fresh: Lane
+    stale: Lane
+
+    @property
+    def total(self) -> float:
+        """Admissible tasks of both lanes."""
+        return self.fresh.total + self.stale.total
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Goal:
+    """How a lane turns ages into slacks."""
+
+    wait_seconds: float
+    least_slack_seconds: float
+    aged_from_seconds: float = 0.0
+    """A stale task's wait counts from when it became stale."""
+
+    def slack(self, age_seconds: float) -> float:
+        """Seconds left for a task of this age, never less than a new worker needs."""
+        left = SAFETY * self.wait_seconds - max(0.0, age_seconds - self.aged_from_seconds)
+        return max(left, self.least_slack_seconds, self.wait_seconds / 4)
+
+    def urgency(self, age_seconds: float) -> float:
+        """The slack rounded down to a step."""
+        least = max(self.least_slack_seconds, self.wait_seconds / 4)
+        step = (SAFETY * self.wait_seconds - least) / URGENCY_CLASSES
+        if step <= 0:
+            return least
+        return least + int((self.slack(age_seconds) - least) / step) * step
+
+
+def least_slack(policy: ScalingPolicy, estimates: Estimates) -> float:
+    """D + 1.5 ticks: sooner nobody new can serve."""
+    return estimates.startup_seconds + 1.5 * policy.tick_seconds
+
+
+def goals(policy: ScalingPolicy, estimates: Estimates) -> tuple[Goal, Goal]:
+    """The goals of the fresh and the stale lane."""
+    least = least_slack(policy, estimates)
+    lanes = policy.lanes
+    return (
+        Goal(wait_seconds=policy.max_wait_seconds, least_slack_seconds=least),
+        Goal(wait_seconds=lanes.stale_wait_seconds, least_slack_seconds=least, aged_from_seconds=lanes.fresh_seconds),
+    )
+
+
+def admissible_work(
+    observation: QueueObservation,
+    policy: ScalingPolicy,
+    estimates: Estimates,
+    *,
+    running: Mapping[str, int],
+    breakers: Mapping[str, int],
+) -> Work:
+    """The work that may start. Paused and held tasks are none; a kind under a breaker counts as if that were its quota."""
+    if observation.paused or policy.stop is not StopPolicy.NONE or not observation.ready:
+        return Work(fresh=Lane(), stale=Lane())
+    admit = _Admission(policy=policy, service=estimates.service, running=running, breakers=breakers)
+    fresh_goal, stale_goal = goals(policy, estimates)
+    may = [bucket for bucket in observation.ready if bucket.count > 0 and bucket.kind not in observation.paused_kinds]
+    limit = policy.lanes.fresh_seconds
+    return Work(
+        fresh=_lane([bucket for bucket in may if bucket.oldest_seconds <= limit], fresh_goal, admit),
+        stale=_lane([bucket for bucket in may if bucket.oldest_seconds > limit], stale_goal, admit),
+    )
+
+
+class _Admission:
+    """What of each kind may start within a slack: min(q, (quota − running)⁺ + quota·x/S, rate·x)."""
+
+    def __init__(
+        self, *, policy: ScalingPolicy, service: Mapping[str, float], running: Mapping[str, int], breakers: Mapping[str, int]
+    ) -> None:
+        self._limits = {kind.kind: kind for kind in policy.kinds if kind.max_concurrent is not None or kind.rate_starts is not None}
+        for kind, slots in breakers.items():
+            limit = self._limits.get(kind, KindLimits(kind=kind))
+            self._limits[kind] = KindLimits(
+                kind=kind,
+                max_concurrent=slots if limit.max_concurrent is None else min(slots, limit.max_concurrent),
+                rate_starts=limit.rate_starts,
+                rate_period_seconds=limit.rate_period_seconds,
+            )
+        self._service = service
+        self._running = running
+        self._together = policy.max_concurrent
+        self._all_running = sum(running.values())
+
+    def within(self, slack: float, waiting: Mapping[str, int]) -> Due:
+        """The admissible part of `waiting`."""
+        counts: dict[str, float] = dict(waiting)
+        for kind, limit in self._limits.items():
+            if kind in counts:
+                counts[kind] = min(counts[kind], self._may_start(limit, slack))
+        total = sum(counts.values())
+        if self._together is not None and total > 0:
+            allowed = self._may_start_together(slack, counts, total)
+            if allowed < total:
+                counts = {kind: count * allowed / total for kind, count in counts.items()}
+                total = allowed
+        return Due(slack_seconds=slack, counts=counts, total=total)
+
+    def _may_start(self, limit: KindLimits, slack: float) -> float:
+        by_rate = inf if limit.starts_per_second is None else limit.starts_per_second * slack
+        if limit.max_concurrent is None:
+            return by_rate
+        free = max(0, limit.max_concurrent - self._running.get(limit.kind, 0))
+        return min(by_rate, free + limit.max_concurrent * slack / self._service[limit.kind])
+
+    def _may_start_together(self, slack: float, counts: Mapping[str, float], total: float) -> float:
+        together = self._together or 0
+        mean = sum(count * self._service[kind] for kind, count in counts.items()) / total
+        return max(0, together - self._all_running) + together * slack / mean
+
+
+def _lane(buckets: list[ReadyTasks], goal: Goal, admit: _Admission) -> Lane:
+    if not buckets:
+        return Lane()
+    classes: dict[float, list[ReadyTasks]] = {}
+    for bucket in buckets:
+        classes.setdefault(goal.urgency(bucket.oldest_seconds), []).append(bucket)
+    due = []
+    waiting: dict[str, int] = {}
+    for slack in sorted(classes):
+        for bucket in classes[slack]:
+            waiting[bucket.kind] = waiting.get(bucket.kind, 0) + bucket.count
+        due.append(admit.within(slack, waiting))
+    return Lane(due=tuple(due), oldest_seconds=max(bucket.oldest_seconds for bucket in buckets))

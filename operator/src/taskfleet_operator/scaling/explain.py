@@ -1,0 +1,61 @@
+"""The sentence that goes to log, condition, Event and page: how many workers, because of what, capped by whom, with the numbers."""
+
+from taskfleet_operator.scaling.demand.panic import drain_seconds
+from taskfleet_operator.scaling.reasons import Reason
+from taskfleet_operator.scaling.stand import Stand
+
+
+def sentence(stand: Stand, *, reason: Reason, desired: int, limit: Reason | None) -> str:
+    """One decision in words."""
+    workers = "1 worker" if desired == 1 else f"{desired:,} workers"
+    text = f"{workers}: {_cause(stand, reason if limit is None else stand.want.reason)}"
+    if limit is not None:
+        text += f"; capped by {limit} at {desired:,} of {stand.wanted_pods:,} wanted"
+    if not stand.goal_reachable:
+        startup = stand.estimates.startup_seconds
+        text += f"; a burst cannot start within {stand.policy.max_wait_seconds:g} s, a worker takes {startup:.0f} s to start"
+    return text
+
+
+def _cause(stand: Stand, reason: Reason) -> str:
+    match reason:
+        case Reason.DEADLINE_DEMAND:
+            return _deadline(stand)
+        case Reason.ARRIVAL_RATE:
+            rate = sum(stand.estimates.rates.values())
+            return f"{rate:,.3g} tasks arrive a second and keep {stand.load:,.3g} slots busy"
+        case Reason.PANIC_BACKLOG:
+            return _panic(stand)
+        case Reason.MIN_REPLICAS:
+            return f"minReplicas keeps {stand.policy.min_replicas} warm"
+        case Reason.IDLE_UNUSED:
+            return f"{stand.fleet.idle + stand.fleet.starting} of {stand.fleet.slots} slots are unused and {_waiting(stand)}"
+        case Reason.TAPER:
+            return f"{_waiting(stand)}, which fewer than {stand.fleet.slots} slots finish in time"
+        case _:
+            return _steady(stand)
+
+
+def _deadline(stand: Stand) -> str:
+    due = stand.want.due
+    if due is None:
+        return _waiting(stand)
+    seconds = sum(count * stand.estimates.service[kind] for kind, count in due.counts.items()) / due.total
+    return f"{due.total:,.0f} ready tasks must start within {due.slack_seconds:.0f} s at {seconds:.2g} s each"
+
+
+def _panic(stand: Stand) -> str:
+    lanes = [lane for lane in (stand.work.fresh.all, stand.work.stale.all) if lane is not None]
+    seconds = sum(drain_seconds(lane, stand.estimates, stand.fleet) for lane in lanes)
+    slots = "1 slot" if stand.fleet.slots <= 1 else f"{stand.fleet.slots:,} slots"
+    return f"{stand.work.total:,.0f} ready tasks would keep {slots} busy for {seconds:,.0f} s"
+
+
+def _waiting(stand: Stand) -> str:
+    total = round(stand.work.total)
+    return "nothing waits" if total == 0 else f"{total:,} task waits" if total == 1 else f"{total:,} tasks wait"
+
+
+def _steady(stand: Stand) -> str:
+    running = sum(stand.fleet.running.values())
+    return f"{_waiting(stand)}, {running:,} of {stand.fleet.slots:,} slots are busy"

@@ -1,0 +1,49 @@
+"""The taper: towards the end of a backlog fewer slots suffice, and those that become free may go.
+
+Only for tasks short against their slack. The calmer law plans with 0.6 of the goal's safe part and with q + 2√q tasks; what it asked
+for at most in the last ten seconds is kept, and only if that is less than 85 % of the fleet does anybody leave.
+"""
+
+from collections.abc import Mapping
+from math import ceil, sqrt
+
+from taskfleet_operator.scaling.demand.work import SAFETY, Due, Goal, Work
+from taskfleet_operator.scaling.windows import RecentLow
+
+SECONDS = 10.0
+CALM = 0.6
+WORTH_IT = 0.85
+
+
+def calm_need(work: Work, service: Mapping[str, float], *, goal: Goal, load: float) -> float | None:
+    """The slots that the calmer law asks for; None when tasks are too long against their slack, or the stale lane has work."""
+    if work.stale.total > 0:
+        return None
+    most = load + 2 * sqrt(load)
+    for due in work.fresh.due:
+        needed = _needed(due, service, goal)
+        if needed is None:
+            return None
+        most = max(most, needed)
+    return most
+
+
+def surplus(window: RecentLow, *, slots: int, now: float) -> int:
+    """Slots more than the calmer law asked for at any time of the last ten seconds; `window` holds the negated needs."""
+    low = window.low(SECONDS, now=now)
+    if low is None:
+        return 0
+    needed = ceil(-low)
+    return slots - needed if needed < WORTH_IT * slots else 0
+
+
+def _needed(due: Due, service: Mapping[str, float], goal: Goal) -> float | None:
+    if due.total <= 0:
+        return 0.0
+    # The slack of the deadline law is max(η·T − age, …): what is left of the goal, made calmer.
+    left = due.slack_seconds - (1 - CALM) * SAFETY * goal.wait_seconds
+    slack = max(left, goal.least_slack_seconds / 2)
+    seconds = sum(count * service[kind] for kind, count in due.counts.items())
+    if seconds / due.total >= due.slack_seconds / 2:
+        return None
+    return (1 + 2 / sqrt(due.total)) * seconds / slack
