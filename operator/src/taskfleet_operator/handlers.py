@@ -13,7 +13,9 @@ from typing import Any, Final, Protocol
 
 import kopf
 
+from taskfleet_operator.api.task_queue import QueueKey
 from taskfleet_operator.errors import ClusterError, CrdMissingError, ObjectMissingError
+from taskfleet_operator.known import key_of
 from taskfleet_operator.objects import TASK_QUEUES, ObjectKind
 
 Manifest = Mapping[str, Any]
@@ -30,14 +32,14 @@ _log = logging.getLogger(__name__)
 
 
 class KnownQueues(Protocol):
-    """The TaskQueues the operator knows, told as manifests; a change wakes the reconcile loop."""
+    """The TaskQueues the operator knows; a change wakes the reconcile loop."""
 
-    def remember(self, manifest: Manifest, /) -> None:
+    def remember(self, manifest: Manifest, /) -> object:
         """Take in a TaskQueue as it is now; told again at every change, also of its status."""
         ...
 
-    def forget(self, manifest: Manifest, /) -> None:
-        """Drop a TaskQueue that is gone; another of the same name may be there already, so compare metadata.uid."""
+    def forget(self, key: QueueKey, /) -> None:
+        """Drop a TaskQueue that is gone."""
         ...
 
 
@@ -110,7 +112,10 @@ class TaskQueueWatch:
         uid = manifest["metadata"]["uid"]
         if change == "DELETED":
             self._seen.pop(uid, None)
-            self._known.forget(manifest)
+            key = key_of(manifest)
+            # One of the same name may have been made before this event came: that one stays.
+            if all(key_of(other) != key for other in self._seen.values()):
+                self._known.forget(key)
         else:
             self._seen[uid] = manifest
             self._known.remember(manifest)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from taskfleet_operator import handlers
+from taskfleet_operator.api.task_queue import QueueKey
 from taskfleet_operator.cluster import Cluster
 from taskfleet_operator.errors import CrdMissingError, ObjectMissingError
 from taskfleet_operator.handlers import TaskQueueWatch, WatchEndedError
@@ -16,7 +17,7 @@ from tests.cluster.waiting import until
 
 
 class Known:
-    """Remembers as the reconcile loop does: by name, the newest uid."""
+    """Remembers what it is told, by name."""
 
     def __init__(self) -> None:
         self.queues: dict[str, Mapping[str, Any]] = {}
@@ -24,10 +25,8 @@ class Known:
     def remember(self, manifest: Mapping[str, Any]) -> None:
         self.queues[manifest["metadata"]["name"]] = manifest
 
-    def forget(self, manifest: Mapping[str, Any]) -> None:
-        there = self.queues.get(manifest["metadata"]["name"])
-        if there is not None and there["metadata"]["uid"] == manifest["metadata"]["uid"]:
-            del self.queues[manifest["metadata"]["name"]]
+    def forget(self, key: QueueKey) -> None:
+        del self.queues[key.name]
 
     async def are(self, *names: str) -> None:
         async def look() -> bool:
@@ -129,10 +128,22 @@ async def test_what_was_deleted_unnoticed_is_forgotten_by_the_next_comparison(
     watch = TaskQueueWatch(cluster, known, namespaces=[namespace.name])
 
     async with watching(watch):
-        missed = {**known.queues["first"], "metadata": {"name": "missed", "uid": "0"}}
+        missed = {**known.queues["first"], "metadata": {"namespace": namespace.name, "name": "missed", "uid": "0"}}
         watch._see(None, missed)
 
         await known.are("first")
+
+
+async def test_the_end_of_one_does_not_drop_its_successor_of_the_same_name(cluster: Cluster) -> None:
+    known = Known()
+    watch = TaskQueueWatch(cluster, known)
+    older, newer = ({"metadata": {"namespace": "work", "name": "first", "uid": uid}} for uid in ("1", "2"))
+    watch._see("ADDED", older)
+    watch._see("ADDED", newer)
+
+    watch._see("DELETED", older)
+
+    assert known.queues == {"first": newer}
 
 
 async def test_an_api_server_that_is_away_for_a_while_is_survived(
