@@ -15,7 +15,7 @@ import kopf
 
 from taskfleet_operator.api.task_queue import QueueKey
 from taskfleet_operator.errors import ClusterError, CrdMissingError, ObjectMissingError
-from taskfleet_operator.known import key_of
+from taskfleet_operator.loop.known import key_of
 from taskfleet_operator.objects import TASK_QUEUES, ObjectKind
 
 Manifest = Mapping[str, Any]
