@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 JOBS ?= 2
 PYTHON_IN := .venv/bin/python
-GENERATORS := taskfleet_operator.api.generate
+GENERATORS := taskfleet_operator.api.generate taskfleet.migrations.dump
 # Built before the tests and not inside one, where it would run into a test's time limit. Without Go the tests say what to install.
 CONTROL_PLANE := [ -n "$$KUBEBUILDER_ASSETS" ] || ! command -v go >/dev/null || tests/cluster/control-plane >/dev/null || true
 
@@ -22,7 +22,7 @@ test: .dev ## all tests, with coverage; CI=true fails on a skip and below 90 % (
 	@$(if $(strip $(ARGS)),,$(CONTROL_PLANE))
 	@$(PYTHON_IN) -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term:skip-covered $(if $(filter true,$(CI)),--cov-fail-under=90) $(ARGS)
 
-check: .dev ## formatter, linter, types, import rules, walls, generated files: all that needs no database
+check: .dev ## formatter, linter, types, import rules, walls, generated files
 	@scripts/check
 
 e2e: .dev ## a kind cluster, images, chart, real worker pods (needs Docker, kind, Helm; docs/development.md)

@@ -19,6 +19,7 @@ from tests.architecture.tree import MEMBERS, ROOT, files, shown
 LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)(?: \"[^\"]*\")?\)")
 HEADING = re.compile(r"^#{1,6} +(?P<title>.+?) *#*$", re.MULTILINE)
 FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+OPENED = re.compile(r"`(?P<path>[^`]+)`")
 SETTING = re.compile(r"\"(?P<name>TASKFLEET_[A-Z][A-Z0-9_]*[A-Z0-9])\"")
 
 
@@ -92,6 +93,16 @@ def test_the_index_of_the_documentation_names_every_page() -> None:
     unnamed = [shown(page) for page in files("docs", suffix=".md") if f"({page.relative_to(ROOT / 'docs').as_posix()})" not in index]
 
     assert unnamed == ["docs/README.md"]
+
+
+def test_what_the_architecture_says_to_open_is_there() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("| to change | open |")[2]
+    named = {found["path"] for found in OPENED.finditer(table)} - {"pyproject.toml", "make generate", "make lock"}
+
+    missing = [path for path in named if not list(ROOT.glob(path.replace("…", "src/*").rstrip("/")))]
+
+    assert len(named) > 20
+    assert missing == []
 
 
 def test_anchors_are_made_as_forges_make_them(tmp_path: Path) -> None:
