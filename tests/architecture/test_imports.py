@@ -14,7 +14,7 @@ from tests.architecture.tree import ROOT, files, shown
 
 HEAVY = ("psycopg", "psycopg_pool", "pydantic", "pydantic_settings", "kopf", "kubernetes", "fastapi", "typer")
 IMPURE = {"asyncio", "logging", "os", "random", "secrets", "socket", "subprocess", "threading", "time"}
-SCALING = ROOT / "operator" / "src" / "taskfleet_operator" / "scaling"
+IO = {"psycopg", "psycopg_pool", "kopf", "kubernetes", "aiohttp", *IMPURE}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -38,6 +38,15 @@ def test_scaling_law_imports_pure_standard_library_only() -> None:
 
     assert sources
     assert {path: modules for path, modules in impure.items() if modules} == {}
+
+
+def test_what_a_worker_decides_imports_neither_clock_nor_io() -> None:
+    sources = list(files("worker/src/taskfleet_worker/rules", suffix=".py"))
+
+    impure = {shown(path): module for path in sources for module in imported(path) if module.partition(".")[0] in IO - {"random"}}
+
+    assert sources
+    assert impure == {}
 
 
 @pytest.mark.parametrize("module", [*sorted(IMPURE), "pydantic", "taskfleet.words", "taskfleet_operator.api", ".sibling"])
