@@ -1,4 +1,5 @@
 -- The way back: everything of 0001, tasks included.
+DROP TABLE taskfleet.maintenance_jobs;
 DROP TABLE taskfleet.decisions, taskfleet.scaling_states, taskfleet.idempotency_keys, taskfleet.missing_entities;
 DROP TABLE taskfleet.state_totals, taskfleet.state_ledger;
 DROP TABLE taskfleet.outcome_totals, taskfleet.outcome_minutes, taskfleet.outcome_ledger;

@@ -17,6 +17,8 @@ CREATE TABLE taskfleet.queues (
     waiting_expiry_seconds double precision NOT NULL DEFAULT 172800 CHECK (waiting_expiry_seconds > 0),
     running_timeout_seconds double precision NOT NULL DEFAULT 86400 CHECK (running_timeout_seconds > 0),
     missing_entity_seconds double precision NOT NULL DEFAULT 900 CHECK (missing_entity_seconds >= 0),
+    failed_retention_seconds double precision NOT NULL DEFAULT 604800 CHECK (failed_retention_seconds > 0),
+    succeeded_retention_seconds double precision NOT NULL DEFAULT 2592000 CHECK (succeeded_retention_seconds > 0),
     default_max_attempts integer NOT NULL DEFAULT 3 CHECK (default_max_attempts >= 1),
     default_min_backoff_seconds double precision NOT NULL DEFAULT 2 CHECK (default_min_backoff_seconds >= 0),
     default_max_backoff_seconds double precision NOT NULL DEFAULT 60,
@@ -309,3 +311,10 @@ CREATE TABLE taskfleet.decisions (
 COMMENT ON TABLE taskfleet.decisions IS 'Decisions of the operator, for people who ask why.';
 -- The latest of a queue, and retention.
 CREATE INDEX decisions_by_queue ON taskfleet.decisions (queue_id, decided_at);
+
+CREATE TABLE taskfleet.maintenance_jobs (
+    job text PRIMARY KEY,
+    ran_at timestamptz NOT NULL,
+    runs bigint NOT NULL DEFAULT 1
+) WITH (fillfactor = 50);
+COMMENT ON TABLE taskfleet.maintenance_jobs IS 'When each maintenance job ran last, whoever ran it: the whole fleet together keeps its interval.';

@@ -1,4 +1,97 @@
-"""Placeholder"""
+"""What keeps the queue healthy, as single bounded batches: each one transaction, under the lock of its job.
+
+A batch may be cut off anywhere and run again; whoever is up runs it. The schedule is in `taskfleet.maintenance`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import scalar_row
+
+from taskfleet.store.connection import Database
+from taskfleet.store.partitions import drop_partition, old_partitions
+
+_Connection = AsyncConnection[Any]
 
 
-class MaintenanceStore: ...
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one batch did."""
+
+    ran: bool
+    """False: not due yet, or another process is at it."""
+    handled: int = 0
+    more: bool = False
+    """It was full: there may be more."""
+
+
+class MaintenanceStore:
+    """One method a job. `due_seconds` is how long ago the job must have run last, by anybody; 0 goes on where a full batch stopped.
+
+    All methods raise DatabaseUnreachableError when the database cannot be reached or does not answer in time.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def recover_leases(self, *, due_seconds: float, limit: int) -> Batch:
+        """Take back what workers held that were not heard of for a whole lease (an attempt is used up), or that have said goodbye."""
+        queries = ("recover_leases", "release_closed")
+        return await self._batch("recover_leases", queries, {"limit": limit}, due_seconds=due_seconds)
+
+    async def time_out_running(self, *, due_seconds: float, limit: int) -> Batch:
+        """End attempts that run past their deadline."""
+        return await self._batch("time_out_running", ("time_out_running",), {"limit": limit}, due_seconds=due_seconds)
+
+    async def expire_waiting(self, *, due_seconds: float, limit: int) -> Batch:
+        """End tasks that waited longer than their queue allows."""
+        return await self._batch("expire_waiting", ("expire_waiting",), {"limit": limit}, due_seconds=due_seconds)
+
+    async def fold_ledgers(self, *, due_seconds: float, limit: int) -> Batch:
+        """Fold the three ledgers into their sums, and let old backlog buckets grow wider."""
+        queries = ("fold_backlog", "fold_outcomes", "fold_states", "widen_backlog", "drop_empty_buckets")
+        return await self._batch("fold_ledgers", queries, {"limit": limit}, due_seconds=due_seconds)
+
+    async def create_partitions(self, *, due_seconds: float, days_ahead: int) -> Batch:
+        """Make the daily partitions of the coming days."""
+        parameters = {"days_ahead": days_ahead, "limit": None}
+        return await self._batch("create_partitions", ("create_partitions",), parameters, due_seconds=due_seconds)
+
+    async def trim_dead_letters(self, *, due_seconds: float, limit: int) -> Batch:
+        """Forget failed and cancelled tasks whose retention has passed."""
+        return await self._batch("trim_dead_letters", ("trim_dead_letters",), {"limit": limit}, due_seconds=due_seconds)
+
+    async def trim_memory(self, *, due_seconds: float, limit: int, memory_seconds: float, sessions_seconds: float) -> Batch:
+        """Forget missing entities, decisions, minutes and sessions that are over."""
+        parameters = {"limit": limit, "memory_seconds": memory_seconds, "sessions_seconds": sessions_seconds}
+        return await self._batch("trim_memory", ("trim_memory",), parameters, due_seconds=due_seconds)
+
+    async def drop_old_partitions(self, *, due_seconds: float, least_seconds: float, lock_seconds: float) -> Batch:
+        """Drop daily partitions that no queue keeps any longer. One that a reader holds is left for the next run."""
+        began = await self._batch("drop_old_partitions", (), {}, due_seconds=due_seconds)
+        if not began.ran:
+            return began
+        dropped = 0
+        for partition in await old_partitions(self._database, least_seconds=least_seconds):
+            dropped += await drop_partition(self._database, partition, lock_seconds=lock_seconds)
+        return Batch(ran=True, handled=dropped)
+
+    async def _batch(self, job: str, queries: tuple[str, ...], parameters: Mapping[str, object], *, due_seconds: float) -> Batch:
+        async def work(connection: _Connection) -> Batch:
+            async with connection.transaction():
+                cursor = connection.cursor(row_factory=scalar_row)
+                await cursor.execute(self._database.query("begin_job"), {"job": job, "due_seconds": due_seconds})
+                if await cursor.fetchone() is None:
+                    return Batch(ran=False)
+                counts = [await self._count(connection, query, parameters) for query in queries]
+            limit = parameters.get("limit")
+            return Batch(ran=True, handled=sum(counts), more=limit is not None and max(counts, default=0) >= int(str(limit)))
+
+        return await self._database.run(work)
+
+    async def _count(self, connection: _Connection, query: str, parameters: Mapping[str, object]) -> int:
+        cursor = connection.cursor(row_factory=scalar_row)
+        await cursor.execute(self._database.query(query), parameters)
+        return int(await cursor.fetchone() or 0)

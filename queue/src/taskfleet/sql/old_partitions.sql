@@ -1,0 +1,20 @@
+-- Daily partitions whose last moment is older than the longest retention of any queue, oldest first.
+--
+--   least_seconds  double precision  retention where no queue says more
+--
+-- Returns rows: relation, partition (both without schema), attached.
+WITH kept AS (
+    SELECT greatest(max(queues.succeeded_retention_seconds), max(queues.failed_retention_seconds), %(least_seconds)s::double precision) AS seconds
+    FROM taskfleet.queues
+)
+SELECT
+    parents.relname AS relation,
+    partitions.relname AS partition,
+    pg_inherits.inhdetachpending AS detaching
+FROM pg_inherits
+JOIN pg_class AS partitions ON partitions.oid = pg_inherits.inhrelid
+JOIN pg_class AS parents ON parents.oid = pg_inherits.inhparent
+CROSS JOIN kept
+WHERE parents.oid IN ('taskfleet.attempts'::regclass, 'taskfleet.succeeded_tasks'::regclass)
+  AND to_date(right(partitions.relname, 8), 'YYYYMMDD') + 1 < (now() - make_interval(secs => kept.seconds)) AT TIME ZONE 'UTC'
+ORDER BY partitions.relname;

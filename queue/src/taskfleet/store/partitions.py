@@ -1,0 +1,80 @@
+"""Dropping daily partitions without ever standing in a writer's way."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection, errors
+from psycopg.rows import class_row
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from taskfleet.store.connection import Database
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition:
+    """One day of a time-partitioned relation."""
+
+    relation: str
+    partition: str
+    detaching: bool
+    """A DETACH was cut off and has to be finished."""
+
+
+async def old_partitions(database: Database, *, least_seconds: float) -> Sequence[Partition]:
+    """Partitions that no queue keeps any longer, oldest first."""
+
+    async def work(connection: AsyncConnection[Any]) -> Sequence[Partition]:
+        cursor = connection.cursor(row_factory=class_row(Partition))
+        await cursor.execute(database.query("old_partitions"), {"least_seconds": least_seconds})
+        return await cursor.fetchall()
+
+    return await database.run(work)
+
+
+async def drop_partition(database: Database, partition: Partition, *, lock_seconds: float) -> bool:
+    """Take one partition off and drop it; False when somebody reads it.
+
+    DETACH CONCURRENTLY waits for readers without making writers wait behind it (a plain DROP behind one open export blocked every
+    completion). It cannot run in a transaction; when it is cut off here, the next run finishes it. On a connection of its own, that
+    ends with its settings.
+    """
+    async with await database.connect() as connection:
+        await connection.set_autocommit(True)
+        await connection.execute(SQL("SET lock_timeout = {}").format(Literal(round(lock_seconds * 1000))))
+        await connection.execute(SQL("SET statement_timeout = {}").format(Literal(round(lock_seconds * 10_000))))
+        try:
+            async with asyncio.timeout(lock_seconds * 30):
+                await connection.execute(_detach(database.schema, partition))
+                await _drop(connection, database.schema, partition)
+        except (errors.LockNotAvailable, errors.QueryCanceled, TimeoutError) as error:
+            _log.info("partition.in_use", extra={"partition": partition.partition, "error": str(error)})
+            return False
+    return True
+
+
+def _detach(schema: str, partition: Partition) -> Composed:
+    return SQL("ALTER TABLE {}.{} DETACH PARTITION {}.{} {}").format(
+        Identifier(schema),
+        Identifier(partition.relation),
+        Identifier(schema),
+        Identifier(partition.partition),
+        SQL("FINALIZE") if partition.detaching else SQL("CONCURRENTLY"),
+    )
+
+
+async def _drop(connection: AsyncConnection[Any], schema: str, partition: Partition) -> None:
+    """Drop a detached partition; the ledger of states follows in the same transaction."""
+    async with connection.transaction():
+        if partition.relation == "succeeded_tasks":
+            await connection.execute(
+                SQL(
+                    "INSERT INTO {schema}.state_ledger (kind_id, state, delta) "
+                    "SELECT kind_id, 'succeeded', -count(*) FROM {schema}.{partition} GROUP BY kind_id"
+                ).format(schema=Identifier(schema), partition=Identifier(partition.partition))
+            )
+        await connection.execute(SQL("DROP TABLE {}.{}").format(Identifier(schema), Identifier(partition.partition)))
