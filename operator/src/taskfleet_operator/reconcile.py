@@ -190,9 +190,12 @@ class Reconciler:
 
 def _order_of(decision: Decision, seen: Seen) -> ScaleOrder:
     """Translate sessions, which the law knows, into pods, which the target knows."""
-    pods = pods_of(seen.sight.measurement) if seen.sight.measurement else {}
+    if seen.sight.measurement is None or seen.fleet is None:
+        return ScaleOrder(replicas=decision.replicas)
+    pods = pods_of(seen.sight.measurement)
+    serving = frozenset(pods.values())
     return ScaleOrder(
         replicas=decision.replicas,
         leave=tuple(pods[session] for session in decision.removable if session in pods),
-        surplus_starting=decision.surplus_starting,
+        unstarted=tuple(worker.pod for worker in seen.fleet.workers if worker.pod not in serving),
     )

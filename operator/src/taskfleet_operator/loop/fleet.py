@@ -52,8 +52,8 @@ class ScaleOrder:
     """What to set the target to."""
     leave: tuple[str, ...] = ()
     """Pods that may go now: drained, without a lease. Lower the replicas by exactly these."""
-    surplus_starting: int = 0
-    """Workers that have not started and are not needed any more; already taken off `replicas`."""
+    unstarted: tuple[str, ...] = ()
+    """Pods without a session: the first to go when there are more than `replicas` besides those that may leave."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,129 @@
+"""The worker processes of one queue: as many as were ordered, replaced when they end or when what they run has changed."""
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from taskfleet_operator.local.launch import Launch
+from taskfleet_operator.local.process import WorkerProcess
+from taskfleet_operator.local.restarts import PROVEN_SECONDS, Restarts
+from taskfleet_operator.loop.fleet import FleetState, FleetWorker, ScaleOrder
+
+KILL_AFTER_SECONDS: Final = 10.0
+"""What a worker gets beyond its grace before it is killed."""
+_log = logging.getLogger(__name__)
+
+
+class Crew:
+    """The workers of one queue. `replicas` is what was ordered; crashed workers are missing from it until they are started again."""
+
+    def __init__(
+        self, name: str, *, restarts: Restarts, show: Callable[[bytes], object], environment: Mapping[str, str] = os.environ
+    ) -> None:
+        self._name, self._show, self._environment = name, show, environment
+        self._calm = self._restarts = restarts
+        self._revision = ""
+        self._workers: list[WorkerProcess] = []
+        self._replicas = 0
+        self._started = 0
+        self._problem: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        """True when no process is left."""
+        return not self._workers
+
+    def state(self, launch: Launch) -> FleetState:
+        """Say what is there; ended workers are noticed and buried first."""
+        self.reap()
+        staying = [worker for worker in self._workers if not worker.leaving]
+        return FleetState(
+            replicas=self._replicas,
+            held=len(self._workers),
+            ready=len(staying),
+            workers=tuple(
+                FleetWorker(pod=worker.pod, name=worker.name, age_seconds=worker.lived_seconds, leaving=worker.leaving)
+                for worker in self._workers
+            ),
+            rollout=any(worker.launch.revision != launch.revision for worker in staying),
+            problem=self._problem if self._replicas else None,
+        )
+
+    def scale(self, launch: Launch, order: ScaleOrder) -> None:
+        """Bring the processes to the order: who may leave is told to, what is missing is started, old ones are replaced bit by bit."""
+        self._replicas = order.replicas
+        staying = {worker.pod: worker for worker in self._workers if not worker.leaving}
+        surplus = max(0, len(staying) - order.replicas)
+        unstarted = sorted((pod for pod in order.unstarted if pod in staying), key=lambda pod: staying[pod].lived_seconds)
+        for pod in [*(pod for pod in order.leave if pod in staying), *unstarted][:surplus]:
+            staying.pop(pod).tell_to_end()
+        outdated = [worker for worker in staying.values() if worker.launch.revision != launch.revision]
+        missing = order.replicas - (len(self._workers) if outdated else len(staying))
+        self._start(launch, missing)
+        self._replace(outdated, current=len(staying) - len(outdated))
+
+    def let_go(self) -> None:
+        """Tell every worker to end; a second time hastens them."""
+        self._replicas = 0
+        for worker in self._workers:
+            worker.tell_to_end()
+
+    def kill(self) -> None:
+        """End every worker now."""
+        for worker in self._workers:
+            worker.kill()
+
+    def reap(self) -> None:
+        """Show output, bury the dead, kill those who overstay their grace, and learn from it all."""
+        now = time.monotonic()
+        for worker in list(self._workers):
+            worker.output.forward()
+            if (code := worker.exit_code) is not None:
+                self._workers.remove(worker)
+                self._learn_from(worker, code=code)
+            elif worker.told_at is not None and now - worker.told_at > worker.launch.grace_seconds + KILL_AFTER_SECONDS:
+                _log.warning("worker.killed", extra={"worker": worker.name, "grace_seconds": worker.launch.grace_seconds})
+                worker.kill()
+        calm = self._restarts.after_look(proven=self._unproven() < len(self._workers), now=now)
+        if calm is not self._restarts:
+            self._restarts, self._problem = calm, None
+
+    def _unproven(self) -> int:
+        return sum(1 for worker in self._workers if worker.lived_seconds < PROVEN_SECONDS or worker.leaving)
+
+    def _start(self, launch: Launch, missing: int) -> None:
+        unproven = sum(1 for worker in self._workers if not worker.leaving and worker.lived_seconds < PROVEN_SECONDS)
+        for _ in range(self._restarts.allowed(missing=missing, unproven=unproven, now=time.monotonic())):
+            self._started += 1
+            worker = WorkerProcess(
+                launch, name=f"{self._name}-{os.getpid()}-{self._started}", show=self._show, environment=self._environment
+            )
+            self._workers.append(worker)
+            _log.info("worker.started", extra={"worker": worker.name, "pid": worker.pid, "pod": worker.pod})
+
+    def _replace(self, outdated: list[WorkerProcess], *, current: int) -> None:
+        """Tell a quarter of the outdated workers to end, once all that replaced earlier ones have proved themselves."""
+        leaving = any(worker.leaving for worker in self._workers)
+        if not outdated or leaving or self._unproven() or self._restarts.in_a_row:
+            return
+        count = math.ceil((len(outdated) + current) / 4) if current else 1
+        for worker in outdated[:count]:
+            _log.info("worker.replaced", extra={"worker": worker.name, "reason": "its command or environment has changed"})
+            worker.tell_to_end()
+
+    def _learn_from(self, worker: WorkerProcess, *, code: int) -> None:
+        worker.bury()
+        fields = {"worker": worker.name, "exit_code": code, "lived_seconds": round(worker.lived_seconds, 1)}
+        if worker.leaving:
+            _log.info("worker.ended", extra=fields)
+            return
+        self._restarts = self._restarts.after_crash(lived_seconds=worker.lived_seconds, now=time.monotonic())
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        self._problem = f"worker {worker.name} {how} after {worker.lived_seconds:.1f} s"
+        if worker.output.last_lines:
+            self._problem += f"; its last words:\n{worker.output.last_lines}"
+        pause = max(0.0, self._restarts.not_before - time.monotonic())
+        _log.error("worker.crashed", extra={**fields, "again_in_seconds": round(pause, 1), "last_lines": worker.output.last_lines})
