@@ -1,7 +1,74 @@
 """`taskfleet stats`, `trend`, `report` and `explain`: what a queue does, and why its fleet has the size it has."""
 
+from typing import Annotated
+
 import typer
+
+from taskfleet_ops.cli.options import DatabaseUrl, Format, Output, Queue, Schema
 
 
 def add_to(app: typer.Typer) -> None:
     """Hang these commands into the tree."""
+    for command in (stats, trend, report, explain):
+        app.command()(command)
+
+
+def stats(
+    queue: Annotated[str | None, typer.Option("--queue", "-q", help="Only this queue; all of the database by default.")] = None,
+    output: Output = Format.TABLE,
+    database_url: DatabaseUrl = None,
+    schema: Schema = "taskfleet",
+) -> None:
+    """Count tasks by kind and state, failures by code, and show what needs attention."""
+    import asyncio
+
+    from taskfleet_ops.cli.figure_pages import write_stats
+    from taskfleet_ops.services import figures
+    from taskfleet_ops.services.access import Address
+
+    write_stats(asyncio.run(figures.stats(Address.given(url=database_url, schema=schema), queue)), output=output)
+
+
+def trend(
+    queue: Queue = "default",
+    minutes: Annotated[int, typer.Option("--minutes", "-m", min=1, max=1_440, help="How far to look back.")] = 10,
+    output: Output = Format.TABLE,
+    database_url: DatabaseUrl = None,
+    schema: Schema = "taskfleet",
+) -> None:
+    """Show workers, completed and failed tasks minute by minute."""
+    import asyncio
+
+    from taskfleet_ops.cli.figure_pages import write_trend
+    from taskfleet_ops.services import figures
+    from taskfleet_ops.services.access import Address
+
+    write_trend(asyncio.run(figures.trend(Address.given(url=database_url, schema=schema), queue, minutes=minutes)), output=output)
+
+
+def report(queue: Queue = "default", output: Output = Format.TABLE, database_url: DatabaseUrl = None, schema: Schema = "taskfleet") -> None:
+    """Show what a queue's work has brought and cost since it began."""
+    import asyncio
+
+    from taskfleet_ops.cli.figure_pages import write_report
+    from taskfleet_ops.services import figures
+    from taskfleet_ops.services.access import Address
+
+    write_report(asyncio.run(figures.report(Address.given(url=database_url, schema=schema), queue)), output=output)
+
+
+def explain(
+    queue: Annotated[str, typer.Argument(help="Name of the queue.", show_default=False)],
+    history: Annotated[int, typer.Option("--history", min=0, max=1_000, help="How many decisions before the latest to show.")] = 10,
+    output: Output = Format.TABLE,
+    database_url: DatabaseUrl = None,
+    schema: Schema = "taskfleet",
+) -> None:
+    """Say why a queue has this many workers: the operator's latest decision, its steps, and those before it."""
+    import asyncio
+
+    from taskfleet_ops.cli.figure_pages import write_explanation
+    from taskfleet_ops.services import figures
+    from taskfleet_ops.services.access import Address
+
+    write_explanation(asyncio.run(figures.explain(Address.given(url=database_url, schema=schema), queue, history=history)), output=output)

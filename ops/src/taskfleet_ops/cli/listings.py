@@ -1,9 +1,11 @@
 """The tables: which columns rows of each type have."""
 
 from taskfleet.migrations import MigrationStatus
-from taskfleet.models import Task
+from taskfleet.models import DecisionRecord, Task
+from taskfleet.reports import Attention, CodeCount, KindStats
 from taskfleet_ops.cli.output import Column, Listing
-from taskfleet_ops.text.figures import moment
+from taskfleet_ops.services.figures import FleetMinute
+from taskfleet_ops.text.figures import count, moment, span
 
 MIGRATIONS = Listing[MigrationStatus](
     columns=(
@@ -31,4 +33,67 @@ TASKS = Listing[Task](
         Column(title="MESSAGE", text=lambda task: task.message or "–"),
     ),
     name=lambda task: str(task.task_id),
+)
+
+KINDS = Listing[KindStats](
+    columns=(
+        Column(title="QUEUE", text=lambda kind: kind.queue),
+        Column(title="KIND", text=lambda kind: kind.kind),
+        Column(title="SCHEDULED", text=lambda kind: count(kind.scheduled), right=True),
+        Column(title="READY", text=lambda kind: count(kind.ready), right=True),
+        Column(title="RUNNING", text=lambda kind: count(kind.running), right=True),
+        Column(title="SUCCEEDED", text=lambda kind: count(kind.succeeded), right=True),
+        Column(title="FAILED", text=lambda kind: count(kind.failed), right=True),
+        Column(title="CANCELLED", text=lambda kind: count(kind.cancelled), right=True),
+        Column(title="LAST 24 H", text=lambda kind: count(kind.created_last_day), right=True),
+    ),
+    name=lambda kind: f"{kind.queue}/{kind.kind}",
+)
+
+CODES = Listing[CodeCount](
+    columns=(
+        Column(title="CODE", text=lambda code: code.code),
+        Column(title="TASKS", text=lambda code: count(code.count), right=True),
+    ),
+    name=lambda code: code.code,
+)
+
+ATTENTION = Listing[Attention](
+    columns=(
+        Column(title="QUEUE", text=lambda item: item.queue),
+        Column(title="KIND", text=lambda item: item.kind),
+        Column(title="WHAT", text=lambda item: item.what.replace("_", " ")),
+        Column(title="TASKS", text=lambda item: count(item.count), right=True),
+        Column(title="OLDEST", text=lambda item: span(item.oldest_seconds), right=True),
+    ),
+    name=lambda item: f"{item.queue}/{item.kind}",
+)
+
+MINUTES = Listing[FleetMinute](
+    columns=(
+        Column(title="MINUTE", text=lambda minute: minute.work.minute.strftime("%H:%M")),
+        Column(title="WORKERS", text=lambda minute: str(minute.workers), right=True),
+        Column(title="ENQUEUED", text=lambda minute: count(minute.work.enqueued), right=True),
+        Column(title="COMPLETED", text=lambda minute: count(minute.work.succeeded), right=True),
+        Column(title="FAILED", text=lambda minute: count(minute.work.failed), right=True),
+        Column(title="RETRIED", text=lambda minute: count(minute.work.retried), right=True),
+        Column(title="RELEASED", text=lambda minute: count(minute.work.released), right=True),
+        Column(title="BUSY SLOTS", text=lambda minute: f"{minute.work.busy_seconds / 60:.1f}", right=True, wide=True),
+        Column(title="CODES", text=lambda minute: ", ".join(f"{code} {count(n)}" for code, n in minute.work.codes.items()), wide=True),
+    ),
+    name=lambda minute: minute.work.minute.isoformat(),
+)
+
+DECISIONS = Listing[DecisionRecord](
+    columns=(
+        Column(title="DECIDED", text=lambda decision: moment(decision.decided_at)),
+        Column(title="WORKERS", text=lambda decision: str(decision.replicas), right=True),
+        Column(title="DESIRED", text=lambda decision: str(decision.desired), right=True),
+        Column(title="WANTED", text=lambda decision: str(decision.wanted), right=True),
+        Column(title="READY", text=lambda decision: count(decision.ready), right=True),
+        Column(title="CEILING", text=lambda decision: "–" if decision.ceiling is None else str(decision.ceiling), right=True),
+        Column(title="REASON", text=lambda decision: decision.reason),
+        Column(title="MESSAGE", text=lambda decision: decision.message),
+    ),
+    name=lambda decision: decision.reason,
 )
