@@ -233,7 +233,8 @@ BEGIN
     )
     SELECT lane, kind_id, priority, from_at, until_at, kinds_in_lane
     FROM visits
-    ORDER BY lane, first_by, from_at;
+    -- Kinds that begin in one bucket take turns: its start says no more about which is older.
+    ORDER BY lane, first_by, from_at, random();
 END;
 $$;
 
@@ -242,9 +243,9 @@ $$;
 --   session         uuid           who claims: registered, alive, not draining
 --   kinds           text[]         what the worker has handlers for
 --   task_limit      integer        its free slots (and a bounded prefetch)
---   mark_kinds, mark_priorities, mark_run_ats   parallel arrays: where to begin to read; two marks of one kind and priority are its oldest
---                                  task and its oldest fresh task. A missing or old mark costs time, never a task: a batch that they do
---                                  not fill goes on where the ledger says.
+--   mark_kinds, mark_priorities, mark_run_ats   parallel arrays: where to begin to read. Of two marks of one kind and priority the lower is
+--                                  its oldest task, the higher says how far claims have come among the fresh ones. A missing or old mark
+--                                  costs time, never a task: a batch that they do not fill goes on where the ledger says.
 --   stale_slots     integer        how much of task_limit goes to tasks older than the queue's fresh_seconds
 --
 -- Returns one row a task, in the order of the claim, each with the verdict; or one row with a verdict and no task. Call it in autocommit:
@@ -330,7 +331,13 @@ BEGIN
 
         IF pass = 1 THEN
             ranges := ARRAY(
-                SELECT (marked_kinds.id, marks.priority, min(marks.run_at), max(marks.run_at))::taskfleet.claim_range
+                SELECT (
+                    marked_kinds.id,
+                    marks.priority,
+                    -- How far claims have come tells of stale tasks only while it is stale itself, by more than a worker keeps its marks.
+                    CASE WHEN max(marks.run_at) < fresh_since - interval '10 seconds' THEN max(marks.run_at) ELSE min(marks.run_at) END,
+                    max(marks.run_at)
+                )::taskfleet.claim_range
                 FROM unnest(mark_kinds, mark_priorities, mark_run_ats) AS marks (kind, priority, run_at)
                 JOIN taskfleet.kinds AS marked_kinds ON marked_kinds.queue_id = found_session.queue_id AND marked_kinds.name = marks.kind
                 WHERE marked_kinds.id = ANY (known.ids)
