@@ -76,14 +76,16 @@ _HOMES = {
 """The module of each public name; the errors live in taskfleet.errors."""
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name when it is first asked for (PEP 562)."""
-    if name not in __all__:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    value: object = getattr(import_module(_HOMES.get(name, "taskfleet.errors")), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which would take every wrong name for an object.
+    def __getattr__(name: str) -> object:
+        """Load a public name when it is first asked for (PEP 562)."""
+        if name not in __all__:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        value = getattr(import_module(_HOMES.get(name, "taskfleet.errors")), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

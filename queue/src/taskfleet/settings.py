@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from taskfleet.errors import SettingsError
@@ -26,9 +26,7 @@ class QueueSettings(BaseSettings):
     database_url_file: Path | None = None
     """A file that holds the URL, such as a mounted Secret; read again for every new connection, so that a rotated password is picked up."""
 
-    schema_name: Annotated[str, AfterValidator(validated_schema)] = Field(
-        default=DEFAULT_SCHEMA, validation_alias=AliasChoices("schema_name", "TASKFLEET_SCHEMA")
-    )
+    schema_name: Annotated[str, AfterValidator(validated_schema)] = Field(default=DEFAULT_SCHEMA, validation_alias="TASKFLEET_SCHEMA")
     """The schema that holds the queue's relations (TASKFLEET_SCHEMA)."""
 
     queue: Annotated[str, AfterValidator(validated_queue)] = "default"
