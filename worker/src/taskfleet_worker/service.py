@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from taskfleet.maintenance import Maintenance, MaintenanceSettings
 from taskfleet.store import Database, WorkerStore
 from taskfleet_worker.registry import Tasks
 from taskfleet_worker.runtime.supervisor import Beat, Loop
 from taskfleet_worker.runtime.worker import Worker
-from taskfleet_worker.settings import DatabaseSettings, WorkerSettings
+from taskfleet_worker.settings import DatabaseSettings, LoopSettings, WorkerSettings
 from taskfleet_worker.telemetry.probes import Answer, Health, ProbeServer
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ async def serve(settings: WorkerSettings, tasks: Tasks) -> int:
         await database.check_schema()
         worker.supervisor.start("wakeups", _wakeups(database, worker, settings.queue))
         if settings.loops.maintenance:
-            worker.supervisor.start("maintenance", _maintenance(database))
+            worker.supervisor.start("maintenance", _maintenance(database, worker, settings.loops))
         async with _pushing(settings, worker, scrape):
             code = await worker.run()
     if worker.lingering:
@@ -146,19 +147,23 @@ def _wakeups(database: Database, worker: Worker, queue: str) -> Loop:
     return run
 
 
-def _maintenance(database: Database) -> Loop:
-    async def run(beat: Beat) -> None:
-        from taskfleet.maintenance import Maintenance
+def _maintenance(database: Database, worker: Worker, settings: LoopSettings) -> Loop:
+    chosen = MaintenanceSettings(recover_seconds=settings.recovery_seconds, recover_batch=settings.recovery_batch)
 
-        stop = asyncio.Event()
-        task = asyncio.ensure_future(Maintenance(database).run(stop))
+    async def run(beat: Beat) -> None:
+        maintenance, stop = Maintenance(database, settings=chosen), asyncio.Event()
+        task = asyncio.ensure_future(maintenance.run(stop))
+        failures, seen = 0, 0.0
         try:
             while not task.done():
-                beat()
+                if maintenance.alive_at != seen:
+                    seen = maintenance.alive_at
+                    beat()
+                worker.metrics.loop_failures.add("maintenance", sum(maintenance.failures.values()) - failures)
+                failures = sum(maintenance.failures.values())
                 await asyncio.wait({task}, timeout=LISTEN_SECONDS)
             task.result()
         finally:
-            stop.set()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 

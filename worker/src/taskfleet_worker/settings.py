@@ -52,6 +52,10 @@ class LoopSettings:
     """None: a third of the lease, see `WorkerSettings.heartbeat_seconds`."""
     stale_seconds: float = 120.0
     """A background loop that showed no sign of life for so long fails /livez."""
+    recovery_seconds: float = 1.5
+    """How often the fleet looks for leases of lost workers."""
+    recovery_batch: int = 50
+    """Leases that are taken back at once."""
     maintenance: bool = True
     """Take part in the fleet's maintenance: recovery, expiry, folding."""
 
@@ -171,12 +175,16 @@ def _database(read: Environment) -> DatabaseSettings:
 
 
 def _loops(read: Environment) -> LoopSettings:
+    poll_seconds = read.seconds("TASKFLEET_POLL_SECONDS", default=1.5, low=0.01, milliseconds="TASKFLEET_POLL_INTERVAL_MS")
+    recovery = read.optional_seconds("TASKFLEET_RECOVERY_SECONDS", low=0.1, milliseconds="TASKFLEET_RECOVERY_INTERVAL_MS")
     return LoopSettings(
-        poll_seconds=read.seconds("TASKFLEET_POLL_SECONDS", default=1.5, low=0.01, milliseconds="TASKFLEET_POLL_INTERVAL_MS"),
+        poll_seconds=poll_seconds,
         flush_seconds=read.seconds("TASKFLEET_FLUSH_SECONDS", default=0.002, low=0.0, milliseconds="TASKFLEET_FLUSH_MS"),
         marks_seconds=read.seconds("TASKFLEET_MARKS_SECONDS", default=2.0, low=0.1),
         heartbeat_seconds=read.optional_seconds("TASKFLEET_HEARTBEAT_SECONDS", low=0.1, milliseconds="TASKFLEET_HEARTBEAT_MS"),
         stale_seconds=read.seconds("TASKFLEET_STALE_LOOP_SECONDS", default=120.0, low=1.0),
+        recovery_seconds=poll_seconds if recovery is None else recovery,
+        recovery_batch=read.whole("TASKFLEET_RECOVERY_BATCH", default=50, low=1, high=10_000),
         maintenance=read.switch("TASKFLEET_MAINTENANCE", default=True),
     )
 

@@ -40,7 +40,8 @@ class Counter:
 
     def add(self, value: str, count: int = 1) -> None:
         """Count one event, or `count` of them."""
-        self._counts[value] = self._counts.get(value, 0) + count
+        if count:
+            self._counts[value] = self._counts.get(value, 0) + count
 
     @property
     def counts(self) -> Mapping[str, int]:
