@@ -64,7 +64,7 @@ def connect(url: str, *, tries: int, application_name: str = "taskfleet", autoco
 def _parts(url: str) -> dict[str, Any]:
     try:
         return dict(conninfo_to_dict(url))
-    except psycopg.ProgrammingError as error:
-        # The driver's message may quote the URL, password included: it is neither shown nor chained.
+    except psycopg.ProgrammingError:
+        # The driver's message quotes the URL, password included: it is neither shown nor chained.
         message = "TASKFLEET_DATABASE_URL is no connection URL: expected postgresql://user:password@host:port/database"
-        raise SettingsError(message) from (None if "@" in str(error) else error)
+        raise SettingsError(message) from None

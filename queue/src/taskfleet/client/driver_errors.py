@@ -11,7 +11,8 @@ from taskfleet.errors import DatabaseUnreachableError, InvalidTaskError, SchemaM
 
 _NO_SCHEMA = (errors.UndefinedTable, errors.UndefinedFunction, errors.UndefinedColumn, errors.InvalidSchemaName)
 _NO_DATA = (errors.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex)
-_LOST = (errors.OperatorIntervention, errors.ConnectionException)
+_LOST = ("08", "57P")
+"""Classes of SQLSTATE that end the connection."""
 
 
 @contextmanager
@@ -32,7 +33,8 @@ def converted_on_own_connection(*, url: str, schema: str) -> Iterator[None]:
         with converted(schema=schema):
             yield
     except psycopg.Error as error:
-        if isinstance(error, _LOST) or (isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and error.sqlstate is None):
+        # Without a SQLSTATE it was not the server that spoke: the connection is gone.
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and (error.sqlstate or "08").startswith(_LOST):
             message = (
                 f"the connection to PostgreSQL at {described(url)} was lost on the way ({_first_line(error)}): whether the task was stored "
                 "is unknown; with an idempotency_key it can be enqueued again without a second task"
