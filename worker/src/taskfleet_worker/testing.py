@@ -1,0 +1,72 @@
+"""For tests of handlers: run one as a worker would, without a database.
+
+>>> import asyncio
+>>> from taskfleet_worker import Tasks
+>>> tasks = Tasks()
+>>> @tasks.task("double")
+... def double(payload: dict[str, object]) -> int:
+...     return 2 * int(str(payload["number"]))
+>>> asyncio.run(run_handler(tasks, "double", {"number": 21})).result
+42
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from math import inf
+from uuid import UUID
+
+from taskfleet.models import ClaimedTask, Completion, Failure, Release
+from taskfleet_worker.registry import Tasks
+from taskfleet_worker.rules.admission import Admission
+from taskfleet_worker.rules.missing import MissingEntities
+from taskfleet_worker.rules.slots import Slots
+from taskfleet_worker.runtime.jobs import Bench, Jobs
+from taskfleet_worker.runtime.outbox import Outbox
+
+_TASK = ClaimedTask(
+    task_id=1,
+    token=UUID(int=1),
+    kind="test",
+    payload=None,
+    headers=None,
+    group=None,
+    entity=None,
+    priority=5,
+    attempt=1,
+    max_attempts=3,
+    run_at=datetime(2026, 1, 1, tzinfo=UTC),
+    waited_seconds=0.0,
+    timeout_seconds=None,
+    entity_missing=False,
+)
+
+
+def fake_task(kind: str, payload: object = None, *, entity: str | None = None, headers: Mapping[str, str] | None = None) -> ClaimedTask:
+    """A claimed task as a handler's context shows it: its first attempt of three. Use `dataclasses.replace` for more."""
+    return replace(_TASK, kind=kind, payload=payload, entity=entity, headers=headers)
+
+
+async def run_handler(tasks: Tasks, kind: str, payload: object = None, *, task: ClaimedTask | None = None) -> Completion | Failure | Release:
+    """Run the handler of `kind` as a worker would and return what the queue would be told.
+
+    `Completion.result` holds what it returned; `Failure` has code, message and whether it would be tried again; `Release` the delay.
+    Payload types are applied. Raises KeyError if the registry has no such kind.
+    """
+    handler = tasks.handlers[kind]
+    outbox = Outbox()
+    bench = Bench(
+        handlers={kind: handler},
+        slots=Slots(1),
+        outbox=outbox,
+        admission=Admission([kind], {}),
+        missing=MissingEntities(seconds=0.0, size=1),
+        overload_pause_seconds=1.0,
+        news=lambda: None,
+        lost=lambda _task, _seconds: None,
+    )
+    jobs = Jobs(bench)
+    jobs.start(task or fake_task(kind, payload))
+    await jobs.finished(within=inf)
+    (ending,) = outbox.take(1)
+    return ending.record
