@@ -114,13 +114,16 @@ class EmbeddedServer:
         if self.running:
             return self
         programs = find_programs()
-        self._prepare_folder()
         try:
+            self._prepare_folder()
             programs = programs_within_reach(programs, account=self._account, folder=self._folder)
             self._initialise(programs)
             self._start_on_some_port(programs)
-        except BaseException:
+        except BaseException as error:
             self.stop()
+            if isinstance(error, OSError):
+                message = f"PostgreSQL in {self._folder} could not be started: {error}"
+                raise EmbeddedServerError(message) from error
             raise
         return self
 
