@@ -69,9 +69,10 @@ class Reconciler:
         reporter: Reporter,
         settings: Callable[[], OperatorSettings],
         clock: Callable[[], float] = time.time,
+        tick_took: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._known, self._databases, self._target, self._reporter = known, databases, target, reporter
-        self._settings, self._clock = settings, clock
+        self._settings, self._clock, self._tick_took = settings, clock, tick_took
         self._notebook = Notebook()
 
     async def run(self, pulse: Pulse, vitals: Vitals) -> None:
@@ -80,6 +81,7 @@ class Reconciler:
             began = time.monotonic()
             self._known.changed.clear()
             await self.tick()
+            self._tick_took(time.monotonic() - began)
             pulse.beat()
             vitals.started = True
             with suppress(TimeoutError):

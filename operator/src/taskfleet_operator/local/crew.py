@@ -87,20 +87,23 @@ class Crew:
             elif worker.told_at is not None and now - worker.told_at > worker.launch.grace_seconds + KILL_AFTER_SECONDS:
                 _log.warning("worker.killed", extra={"worker": worker.name, "grace_seconds": worker.launch.grace_seconds})
                 worker.kill()
-        calm = self._restarts.after_look(proven=self._unproven() < len(self._workers), now=now)
-        if calm is not self._restarts:
-            self._restarts, self._problem = calm, None
+        if self._restarts.in_a_row and any(self._proves_itself(worker) for worker in self._workers):
+            self._restarts, self._problem = self._restarts.after_proof(), None
+
+    def _proves_itself(self, worker: WorkerProcess) -> bool:
+        return not worker.leaving and worker.lived_seconds >= PROVEN_SECONDS and worker.started_at > self._restarts.crashed_at
 
     def _unproven(self) -> int:
-        return sum(1 for worker in self._workers if worker.lived_seconds < PROVEN_SECONDS or worker.leaving)
+        return sum(1 for worker in self._workers if not worker.leaving and worker.lived_seconds < PROVEN_SECONDS)
 
     def _start(self, launch: Launch, missing: int) -> None:
-        unproven = sum(1 for worker in self._workers if not worker.leaving and worker.lived_seconds < PROVEN_SECONDS)
-        for _ in range(self._restarts.allowed(missing=missing, unproven=unproven, now=time.monotonic())):
+        if launch.revision != self._revision:
+            # Something else is run now: what was learned of the crashes of the old says nothing about it.
+            self._revision, self._restarts, self._problem = launch.revision, self._calm, None
+        for _ in range(self._restarts.allowed(missing=missing, unproven=self._unproven(), now=time.monotonic())):
             self._started += 1
-            worker = WorkerProcess(
-                launch, name=f"{self._name}-{os.getpid()}-{self._started}", show=self._show, environment=self._environment
-            )
+            name = f"{self._name}-{os.getpid()}-{self._started}"
+            worker = WorkerProcess(launch, name=name, show=self._show, environment=self._environment)
             self._workers.append(worker)
             _log.info("worker.started", extra={"worker": worker.name, "pid": worker.pid, "pod": worker.pod})
 
