@@ -166,14 +166,14 @@ def test_a_server_that_cannot_even_be_executed_says_so(folder: Path, monkeypatch
     (folder / "data" / "PG_VERSION").touch()
     (folder / "password").touch()
 
-    with pytest.raises(EmbeddedServerError, match="could not be started: .*/nowhere/python"):
+    with pytest.raises(EmbeddedServerError, match=r"could not be started: .*/nowhere/python"):
         EmbeddedServer(folder).start()
 
 
 def test_a_folder_that_cannot_be_made_says_so(folder: Path) -> None:
     folder.touch()
 
-    with pytest.raises(EmbeddedServerError, match="could not be started: .*File exists"):
+    with pytest.raises(EmbeddedServerError, match=r"could not be started: .*File exists"):
         EmbeddedServer(folder).start()
 
 
