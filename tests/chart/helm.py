@@ -4,7 +4,6 @@
 """
 
 import io
-import os
 import platform
 import shutil
 import subprocess
@@ -13,6 +12,8 @@ import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
+
+from tests.cluster.programs import cache
 
 LOCK = Path(__file__).with_name("helm.txt")
 
@@ -26,7 +27,7 @@ def find_or_fetch() -> Path:
     on_path = shutil.which("helm")
     if on_path:
         return Path(on_path)
-    cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taskfleet" / "bin" / "helm"
+    cached = cache() / "bin" / "helm"
     if not cached.exists():
         _fetch(cached)
     return cached

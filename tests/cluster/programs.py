@@ -17,7 +17,7 @@ class ProgramsMissingError(Exception):
 def find() -> Path | None:
     """Find the folder that holds all programs, without building anything."""
     assets = os.environ.get("KUBEBUILDER_ASSETS")
-    candidates = ([Path(assets)] if assets else []) + [_cache()]
+    candidates = ([Path(assets)] if assets else []) + [_built()]
     return next((folder for folder in candidates if all(os.access(folder / name, os.X_OK) for name in PROGRAMS)), None)
 
 
@@ -28,7 +28,7 @@ def find_or_build() -> Path:
         return found
     if shutil.which("go") is None:
         message = (
-            f"no Kubernetes control plane: neither $KUBEBUILDER_ASSETS nor {_cache()} holds {', '.join(PROGRAMS)}, and there is no Go "
+            f"no Kubernetes control plane: neither $KUBEBUILDER_ASSETS nor {_built()} holds {', '.join(PROGRAMS)}, and there is no Go "
             "to build them; install Go 1.26 or newer and run tests/cluster/control-plane"
         )
         raise ProgramsMissingError(message)
@@ -39,7 +39,12 @@ def find_or_build() -> Path:
     return Path(built.stdout.strip())
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Where programs are kept between runs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taskfleet"
+
+
+def _built() -> Path:
     version = re.search(r"^\s*k8s\.io/kubernetes (v\S+)", (_HERE / "kubernetes" / "go.mod").read_text(), re.MULTILINE)
     assert version is not None
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taskfleet" / "kubernetes" / version[1]
+    return cache() / "kubernetes" / version[1]
