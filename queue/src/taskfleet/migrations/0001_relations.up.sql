@@ -102,8 +102,9 @@ COMMENT ON TABLE taskfleet.ready IS 'Tasks that wait, scheduled and ready in one
 COMMENT ON COLUMN taskfleet.ready.due_since IS 'The clock of expiry: the first run_at, kept by retry and release, set anew when a person retries or resumes.';
 -- Claim: by priority, then time.
 CREATE INDEX ready_by_priority ON taskfleet.ready (kind_id, priority, run_at, task_id);
--- Claim of stale tasks, expiry: oldest first whatever the priority.
-CREATE INDEX ready_by_age ON taskfleet.ready (kind_id, run_at, task_id);
+-- Claim of stale tasks, expiry: oldest first whatever the priority. The cast keeps it out of the plans of claims by priority: where all
+-- tasks had one priority, the planner took this index for them, with the priority as a filter, and kept it when others came.
+CREATE INDEX ready_by_age ON taskfleet.ready ((kind_id::bigint), run_at, task_id);
 -- One task: state, cancel.
 CREATE UNIQUE INDEX ready_by_task ON taskfleet.ready (task_id);
 -- Expiry of tasks that were tried before; tasks on their first run are found by ready_by_age.
@@ -275,8 +276,6 @@ CREATE TABLE taskfleet.missing_entities (
     PRIMARY KEY (queue_id, entity)
 );
 COMMENT ON TABLE taskfleet.missing_entities IS 'Entities found missing: until then the whole fleet asks no more.';
--- Forgetting what is over.
-CREATE INDEX missing_entities_by_end ON taskfleet.missing_entities (until);
 
 CREATE TABLE taskfleet.idempotency_keys (
     kind_id integer NOT NULL,

@@ -1,11 +1,12 @@
 DROP FUNCTION taskfleet.claim_v1(uuid, text[], integer, text[], smallint[], timestamptz[], integer);
 DROP FUNCTION taskfleet.claim_visits_v1(taskfleet.claim_range[], timestamptz, timestamptz);
-DROP FUNCTION taskfleet.note_starts_v1(bigint[], integer[], timestamptz);
+DROP FUNCTION taskfleet.note_starts_v1(taskfleet.claimed_lease[], integer[], timestamptz);
 DROP FUNCTION taskfleet.claim_gates_v1(integer[], timestamptz);
 DROP FUNCTION taskfleet.rate_window_start(timestamptz, double precision);
-DROP FUNCTION taskfleet.lease_picked_v1(tid[], integer, uuid, uuid, timestamptz);
+DROP FUNCTION taskfleet.lease_picked_v1(tid[], integer, uuid, uuid, timestamptz, double precision);
 DROP FUNCTION taskfleet.pick_by_age_v1(integer, timestamptz, timestamptz, integer);
 DROP FUNCTION taskfleet.pick_by_priority_v1(integer, smallint, timestamptz, timestamptz, integer);
 DROP FUNCTION taskfleet.lock_class(text);
+DROP TYPE taskfleet.claimed_lease;
 DROP TYPE taskfleet.claim_gate;
 DROP TYPE taskfleet.claim_range;

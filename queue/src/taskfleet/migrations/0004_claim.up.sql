@@ -15,6 +15,15 @@ CREATE TYPE taskfleet.claim_gate AS (
     verdict text
 );
 
+-- A task that a claim has put under a lease.
+CREATE TYPE taskfleet.claimed_lease AS (
+    task_id bigint,
+    run_at timestamptz,
+    kind_id integer,
+    attempt_count integer,
+    priority smallint
+);
+
 -- Classes of the advisory locks, all taken for one transaction with the id of their row beside.
 CREATE FUNCTION taskfleet.lock_class(name text) RETURNS integer
 LANGUAGE sql IMMUTABLE
@@ -27,10 +36,6 @@ CREATE FUNCTION taskfleet.pick_by_priority_v1(
     given_kind integer, given_priority smallint, from_at timestamptz, until_at timestamptz, row_limit integer
 ) RETURNS tid[]
 LANGUAGE plpgsql
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_sort = off
-SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN ARRAY(
@@ -53,16 +58,12 @@ CREATE FUNCTION taskfleet.pick_by_age_v1(
     given_kind integer, from_at timestamptz, until_at timestamptz, row_limit integer
 ) RETURNS tid[]
 LANGUAGE plpgsql
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_sort = off
-SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN ARRAY(
         SELECT ready.ctid
         FROM taskfleet.ready
-        WHERE ready.kind_id = given_kind
+        WHERE ready.kind_id::bigint = given_kind
           AND ready.run_at >= from_at
           AND ready.run_at < until_at
         ORDER BY ready.run_at, ready.task_id
@@ -72,17 +73,15 @@ BEGIN
 END;
 $$;
 
--- Move picked rows, all of one kind, from ready under leases of one session and token; returns the task ids, oldest first.
--- Reads ready by position and nothing else by more than a primary key.
+-- Move picked rows, all of one kind, from ready under leases of one session and token; oldest first.
+-- Reads ready by position only.
 CREATE FUNCTION taskfleet.lease_picked_v1(
-    picked tid[], given_kind integer, given_session uuid, given_token uuid, now timestamptz
-) RETURNS bigint[]
+    picked tid[], given_kind integer, given_session uuid, given_token uuid, now timestamptz, longest_seconds double precision
+) RETURNS taskfleet.claimed_lease[]
 LANGUAGE plpgsql
-SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    ids bigint[];
+    claimed taskfleet.claimed_lease[];
 BEGIN
     WITH taken AS (
         DELETE FROM taskfleet.ready
@@ -99,9 +98,8 @@ BEGIN
             given_session,
             now,
             (
-                SELECT now + make_interval(secs => least(kinds.timeout_seconds, queues.running_timeout_seconds))
+                SELECT now + make_interval(secs => least(kinds.timeout_seconds, longest_seconds))
                 FROM taskfleet.kinds
-                JOIN taskfleet.queues ON queues.id = kinds.queue_id
                 WHERE kinds.id = given_kind
             ),
             taken.run_at,
@@ -118,8 +116,13 @@ BEGIN
         FROM taken
         GROUP BY 2, 3
     )
-    SELECT array_agg(taken.task_id ORDER BY taken.run_at, taken.task_id) INTO ids FROM taken;
-    RETURN coalesce(ids, '{}');
+    SELECT array_agg(
+        (taken.task_id, taken.run_at, given_kind, taken.attempt_count + 1, taken.priority)::taskfleet.claimed_lease
+        ORDER BY taken.run_at, taken.task_id
+    )
+    INTO claimed
+    FROM taken;
+    RETURN coalesce(claimed, '{}');
 END;
 $$;
 
@@ -130,9 +133,6 @@ $$;
 -- one period touches at most 21 of them, so the starts of the current one and the 20 before count.
 CREATE FUNCTION taskfleet.claim_gates_v1(kind_ids integer[], now timestamptz) RETURNS SETOF taskfleet.claim_gate
 LANGUAGE plpgsql
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN QUERY
@@ -170,10 +170,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN to_timestamp(floor(extract(epoch FROM at)::double precision / (period_seconds / 20)) * (period_seconds / 20));
 
 -- Remember starts of kinds that have a rate, and forget windows that no interval reaches any more. The caller holds the kinds' locks.
-CREATE FUNCTION taskfleet.note_starts_v1(ids bigint[], kind_ids integer[], now timestamptz) RETURNS void
+CREATE FUNCTION taskfleet.note_starts_v1(claimed taskfleet.claimed_lease[], kind_ids integer[], now timestamptz) RETURNS void
 LANGUAGE plpgsql
-SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     DELETE FROM taskfleet.kind_starts
@@ -188,9 +186,8 @@ BEGIN
         taskfleet.rate_window_start(now, kinds.rate_period_seconds),
         taskfleet.rate_window_start(now, kinds.rate_period_seconds) + make_interval(secs => kinds.rate_period_seconds / 20),
         count(*)
-    FROM unnest(ids) AS started (task_id)
-    JOIN taskfleet.leases ON leases.task_id = started.task_id
-    JOIN taskfleet.kinds ON kinds.id = leases.kind_id
+    FROM unnest(claimed) AS started
+    JOIN taskfleet.kinds ON kinds.id = started.kind_id
     WHERE kinds.rate_starts IS NOT NULL
       AND kinds.id = ANY (kind_ids)
     GROUP BY kinds.id
@@ -261,9 +258,11 @@ RETURNS TABLE (
     timeout_seconds double precision, entity_missing boolean
 )
 LANGUAGE plpgsql
+-- For everything it calls: plans that stay right when a small table has become a big one. Without sequential scans, bitmaps and sorts what is
+-- left is the walk along the index that each statement is written for.
 SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
+SET enable_bitmapscan = off
+SET enable_sort = off
 SET plan_cache_mode = force_generic_plan
 SET jit = off
 AS $$
@@ -288,8 +287,8 @@ DECLARE
     stale_room integer := least(greatest(stale_slots, 0), task_limit);
     lane_room integer;
     picked tid[];
-    new_ids bigint[];
-    ids bigint[] := '{}';
+    leased taskfleet.claimed_lease[];
+    claimed taskfleet.claimed_lease[] := '{}';
 BEGIN
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION 'claim needs READ COMMITTED, this transaction is %', upper(current_setting('transaction_isolation'))
@@ -298,7 +297,7 @@ BEGIN
 
     SELECT
         sessions.queue_id, sessions.draining, queues.held OR queues.paused AS stopped, queues.fresh_seconds, queues.default_max_attempts,
-        least(queues.max_concurrent, queues.ceiling_slots) AS ceiling
+        queues.running_timeout_seconds, least(queues.max_concurrent, queues.ceiling_slots) AS ceiling
     INTO found_session
     FROM taskfleet.sessions
     JOIN taskfleet.queues ON queues.id = sessions.queue_id
@@ -415,42 +414,51 @@ BEGIN
             END;
             CONTINUE WHEN cardinality(picked) = 0;
 
-            new_ids := taskfleet.lease_picked_v1(picked, visit.kind_id, session, lease_token, now);
-            ids := ids || new_ids;
-            room := room - cardinality(new_ids);
+            leased := taskfleet.lease_picked_v1(
+                picked, visit.kind_id, session, lease_token, now, found_session.running_timeout_seconds
+            );
+            claimed := claimed || leased;
+            room := room - cardinality(leased);
             IF gate_at IS NOT NULL THEN
-                gate_rooms[gate_at] := gate_rooms[gate_at] - cardinality(new_ids);
+                gate_rooms[gate_at] := gate_rooms[gate_at] - cardinality(leased);
             END IF;
             IF visit.lane IN (2, 3) THEN
-                stale_room := stale_room - cardinality(new_ids);
+                stale_room := stale_room - cardinality(leased);
             END IF;
         END LOOP;
     END LOOP;
 
     limited := queue_ceiling IS NOT NULL OR cardinality(gate_kinds) > 0;
-    IF cardinality(ids) = 0 THEN
+    IF cardinality(claimed) = 0 THEN
         verdict := blocked;
         RETURN NEXT;
         RETURN;
     END IF;
     IF cardinality(gate_kinds) > 0 THEN
-        PERFORM taskfleet.note_starts_v1(ids, gate_kinds, now);
+        PERFORM taskfleet.note_starts_v1(claimed, gate_kinds, now);
     END IF;
 
+    -- One probe a task, by position in the text: as plain joins the planner read all leases once for every task.
     RETURN QUERY
     SELECT
-        'claimed', limited, claimed.task_id, lease_token, task_kinds.name, tasks.payload, tasks.headers, tasks.group_name, tasks.entity,
-        leases.priority, leases.attempt_count, coalesce(tasks.max_attempts, task_kinds.max_attempts, found_session.default_max_attempts),
-        leases.run_at, extract(epoch FROM now - leases.run_at)::double precision, task_kinds.timeout_seconds,
-        missing_entities.entity IS NOT NULL
-    FROM unnest(ids) WITH ORDINALITY AS claimed (task_id, place)
-    JOIN taskfleet.leases ON leases.task_id = claimed.task_id
-    JOIN taskfleet.tasks ON tasks.id = claimed.task_id
-    JOIN taskfleet.kinds AS task_kinds ON task_kinds.id = leases.kind_id
-    LEFT JOIN taskfleet.missing_entities
-        ON missing_entities.queue_id = found_session.queue_id
-        AND missing_entities.entity = tasks.entity
-        AND missing_entities.until > now
-    ORDER BY claimed.place;
+        'claimed', limited, lease.task_id, lease_token, task.kind, task.payload, task.headers, task.group_name, task.entity,
+        lease.priority, lease.attempt_count, coalesce(task.max_attempts, found_session.default_max_attempts), lease.run_at,
+        extract(epoch FROM now - lease.run_at)::double precision, task.timeout_seconds, task.entity_missing
+    FROM unnest(claimed) AS lease
+    CROSS JOIN LATERAL (
+        SELECT
+            task_kinds.name AS kind, tasks.payload, tasks.headers, tasks.group_name, tasks.entity,
+            coalesce(tasks.max_attempts, task_kinds.max_attempts) AS max_attempts, task_kinds.timeout_seconds,
+            tasks.entity IS NOT NULL AND EXISTS (
+                SELECT
+                FROM taskfleet.missing_entities
+                WHERE missing_entities.queue_id = found_session.queue_id
+                  AND missing_entities.entity = tasks.entity
+                  AND missing_entities.until > now
+            ) AS entity_missing
+        FROM taskfleet.tasks CROSS JOIN taskfleet.kinds AS task_kinds
+        WHERE tasks.id = lease.task_id AND task_kinds.id = lease.kind_id
+        OFFSET 0
+    ) AS task;
 END;
 $$;

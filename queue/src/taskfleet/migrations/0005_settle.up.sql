@@ -2,72 +2,10 @@
 --
 -- Every function takes parallel arrays of task ids and lease tokens and touches leases by primary key and token: a caller that lost its
 -- lease changes nothing, and its task is missing from the answer. A batch may span claims.
-
--- Finish tasks that went well: one slim row of history each, payload gone, the result kept where it was wanted.
 --
---   ids, tokens  bigint[], uuid[]   the leases
---   results      jsonb[]            what each handler returned, NULL where nothing
---
--- Returns one row a lease that held, with whether somebody waits for its result. Touches leases and tasks by primary key only: a partial
--- index on running rows would tempt the planner, and bloat.
-CREATE FUNCTION taskfleet.complete_v1(ids bigint[], tokens uuid[], results jsonb[])
-RETURNS TABLE (task_id bigint, result_wanted boolean)
-LANGUAGE plpgsql
-SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET plan_cache_mode = force_generic_plan
-SET jit = off
-AS $$
-#variable_conflict use_column
-DECLARE
-    now timestamptz := clock_timestamp();
-BEGIN
-    RETURN QUERY
-    WITH ended AS (
-        DELETE FROM taskfleet.leases
-        USING unnest(ids, tokens, results) AS given (id, token, result)
-        WHERE leases.task_id = given.id
-          AND leases.token = given.token
-        RETURNING leases.task_id, leases.kind_id, leases.attempt_count, leases.started_at, given.result
-    ),
-    removed AS (
-        DELETE FROM taskfleet.tasks
-        USING ended
-        WHERE tasks.id = ended.task_id
-        RETURNING tasks.id, tasks.kind_id, tasks.created_at, tasks.wants_result, tasks.idempotency_key,
-            ended.attempt_count, ended.started_at, ended.result
-    ),
-    freed AS (
-        DELETE FROM taskfleet.idempotency_keys
-        USING removed
-        WHERE idempotency_keys.kind_id = removed.kind_id
-          AND idempotency_keys.key = removed.idempotency_key
-          AND idempotency_keys.task_id = removed.id
-    ),
-    history AS (
-        INSERT INTO taskfleet.succeeded_tasks (id, created_at, started_at, finished_at, kind_id, attempt_count, result)
-        SELECT id, created_at, started_at, now, kind_id, attempt_count, CASE WHEN wants_result THEN result END
-        FROM removed
-    ),
-    counted AS MATERIALIZED (
-        SELECT kind_id, count(*) AS count, sum(extract(epoch FROM now - started_at)::double precision) AS busy_seconds
-        FROM ended
-        GROUP BY kind_id
-    ),
-    outcomes AS (
-        INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, count, busy_seconds)
-        SELECT kind_id, date_trunc('minute', now), 'succeeded', count, busy_seconds
-        FROM counted
-    ),
-    states AS (
-        INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
-        SELECT kind_id, 'succeeded', count
-        FROM counted
-    )
-    SELECT id, wants_result FROM removed;
-END;
-$$;
+-- All are written in one way. `held` finds each lease and what belongs to it by one probe a task (LATERAL … OFFSET 0, which the planner
+-- cannot turn into a join: it read whole relations for a batch where they were small when it made the plan) and locks the lease; what it
+-- found is then deleted by position.
 
 -- The trace id of a W3C traceparent header, NULL where there is none: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01.
 CREATE FUNCTION taskfleet.trace_id(headers jsonb) RETURNS text
@@ -83,6 +21,93 @@ CREATE FUNCTION taskfleet.backoff_seconds(
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN min_seconds + chance * (greatest(least(max_seconds, min_seconds * 2 ^ least(attempt, 30)), min_seconds) - min_seconds);
 
+-- Finish tasks that went well: one slim row of history each, payload gone, the result kept where it was wanted.
+--
+--   ids, tokens  bigint[], uuid[]   the leases
+--   results      jsonb[]            what each handler returned, NULL where nothing
+--
+-- Returns one row a lease that held, with whether somebody waits for its result.
+CREATE FUNCTION taskfleet.complete_v1(ids bigint[], tokens uuid[], results jsonb[])
+RETURNS TABLE (task_id bigint, result_wanted boolean)
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    now timestamptz := clock_timestamp();
+BEGIN
+    RETURN QUERY
+    WITH held AS MATERIALIZED (
+        SELECT lease.*, task.*, given.result
+        FROM unnest(ids, tokens, results) AS given (id, token, result)
+        CROSS JOIN LATERAL (
+            SELECT leases.ctid AS lease_at, leases.task_id, leases.kind_id, leases.attempt_count, leases.started_at
+            FROM taskfleet.leases
+            WHERE leases.task_id = given.id
+              AND leases.token = given.token
+            OFFSET 0
+            FOR UPDATE
+        ) AS lease
+        CROSS JOIN LATERAL (
+            SELECT tasks.ctid AS task_at, tasks.created_at, tasks.wants_result, tasks.idempotency_key
+            FROM taskfleet.tasks
+            WHERE tasks.id = lease.task_id
+            OFFSET 0
+        ) AS task
+    ),
+    ended AS (
+        DELETE FROM taskfleet.leases
+        WHERE ctid = ANY (ARRAY(SELECT lease_at FROM held))
+    ),
+    removed AS (
+        DELETE FROM taskfleet.tasks
+        WHERE ctid = ANY (ARRAY(SELECT task_at FROM held))
+    ),
+    freed AS (
+        DELETE FROM taskfleet.idempotency_keys
+        WHERE ctid = ANY (ARRAY(
+            SELECT key.at
+            FROM held
+            CROSS JOIN LATERAL (
+                SELECT idempotency_keys.ctid AS at
+                FROM taskfleet.idempotency_keys
+                WHERE idempotency_keys.kind_id = held.kind_id
+                  AND idempotency_keys.key = held.idempotency_key
+                  AND idempotency_keys.task_id = held.task_id
+                OFFSET 0
+            ) AS key
+            WHERE held.idempotency_key IS NOT NULL
+        ))
+    ),
+    history AS (
+        INSERT INTO taskfleet.succeeded_tasks (id, created_at, started_at, finished_at, kind_id, attempt_count, result)
+        SELECT task_id, created_at, started_at, now, kind_id, attempt_count, CASE WHEN wants_result THEN result END
+        FROM held
+    ),
+    counted AS MATERIALIZED (
+        SELECT kind_id, count(*) AS count, extract(epoch FROM sum(now - started_at))::double precision AS busy_seconds
+        FROM held
+        GROUP BY kind_id
+    ),
+    outcomes AS (
+        INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, count, busy_seconds)
+        SELECT kind_id, date_trunc('minute', now), 'succeeded', count, busy_seconds
+        FROM counted
+    ),
+    states AS (
+        INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+        SELECT kind_id, 'succeeded', count
+        FROM counted
+    )
+    SELECT task_id, wants_result FROM held;
+END;
+$$;
+
 -- Give tasks back without using up an attempt; what waited too long ends as TASK_EXPIRED instead.
 --
 --   ids, tokens     bigint[], uuid[]      the leases
@@ -94,6 +119,7 @@ CREATE FUNCTION taskfleet.release_v1(ids bigint[], tokens uuid[], codes text[], 
 RETURNS TABLE (task_id bigint, outcome text)
 LANGUAGE plpgsql
 SET enable_seqscan = off
+SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
@@ -104,27 +130,38 @@ DECLARE
     now timestamptz := clock_timestamp();
 BEGIN
     RETURN QUERY
-    WITH ended AS (
-        DELETE FROM taskfleet.leases
-        USING unnest(ids, tokens, codes, delays) AS given (id, token, code, delay)
-        WHERE leases.task_id = given.id
-          AND leases.token = given.token
-        RETURNING leases.*, given.code, given.delay
-    ),
-    judged AS (
-        SELECT
-            ended.*,
-            due.next_run_at,
-            ended.due_since + make_interval(secs => queues.waiting_expiry_seconds) <= greatest(due.next_run_at, now) AS expired,
-            extract(epoch FROM now - ended.started_at)::double precision AS busy_seconds
-        FROM ended
-        JOIN taskfleet.kinds ON kinds.id = ended.kind_id
-        JOIN taskfleet.queues ON queues.id = kinds.queue_id
+    WITH held AS MATERIALIZED (
+        SELECT lease.*, policy.waiting_expiry_seconds, given.code, given.delay
+        FROM unnest(ids, tokens, codes, delays) AS given (id, token, code, delay)
         CROSS JOIN LATERAL (
-            SELECT CASE
-                WHEN ended.delay > 0 THEN greatest(ended.run_at, now + make_interval(secs => ended.delay)) ELSE ended.run_at
-            END AS next_run_at
-        ) AS due
+            SELECT leases.ctid AS lease_at, leases.*
+            FROM taskfleet.leases
+            WHERE leases.task_id = given.id
+              AND leases.token = given.token
+            OFFSET 0
+            FOR UPDATE
+        ) AS lease
+        CROSS JOIN LATERAL (
+            SELECT queues.waiting_expiry_seconds
+            FROM taskfleet.kinds JOIN taskfleet.queues ON queues.id = kinds.queue_id
+            WHERE kinds.id = lease.kind_id
+            OFFSET 0
+        ) AS policy
+    ),
+    ended AS (
+        DELETE FROM taskfleet.leases
+        WHERE ctid = ANY (ARRAY(SELECT lease_at FROM held))
+    ),
+    timed AS (
+        SELECT
+            held.*,
+            CASE WHEN delay > 0 THEN greatest(run_at, now + make_interval(secs => delay)) ELSE run_at END AS next_run_at,
+            due_since + make_interval(secs => waiting_expiry_seconds) AS expires_at
+        FROM held
+    ),
+    judged AS MATERIALIZED (
+        SELECT timed.*, expires_at <= greatest(next_run_at, now) AS expired
+        FROM timed
     ),
     waiting AS (
         INSERT INTO taskfleet.ready (task_id, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority)
@@ -132,29 +169,45 @@ BEGIN
         FROM judged
         WHERE NOT expired
     ),
+    buried AS MATERIALIZED (
+        SELECT judged.*, task.*
+        FROM judged
+        CROSS JOIN LATERAL (
+            SELECT tasks.group_name, tasks.headers, tasks.idempotency_key
+            FROM taskfleet.tasks
+            WHERE tasks.id = judged.task_id
+            OFFSET 0
+        ) AS task
+        WHERE judged.expired
+    ),
     dead AS (
         INSERT INTO taskfleet.dead_letters (
             task_id, kind_id, state, reason, code, message, priority, attempt_count, due_since, last_attempt_at, failed_at, group_name, trace_id
         )
         SELECT
-            judged.task_id, judged.kind_id, 'failed', 'expired', 'TASK_EXPIRED',
+            task_id, kind_id, 'failed', 'expired', 'TASK_EXPIRED',
             format(
                 'waited since %s, longer than its queue allows; given back last as %s',
-                to_char(judged.due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), judged.code
+                to_char(due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), code
             ),
-            judged.priority, judged.attempt_count - 1, judged.due_since, judged.started_at, now, tasks.group_name,
-            taskfleet.trace_id(tasks.headers)
-        FROM judged
-        JOIN taskfleet.tasks ON tasks.id = judged.task_id
-        WHERE judged.expired
+            priority, attempt_count - 1, due_since, started_at, now, group_name, taskfleet.trace_id(headers)
+        FROM buried
     ),
     freed AS (
         DELETE FROM taskfleet.idempotency_keys
-        USING judged JOIN taskfleet.tasks ON tasks.id = judged.task_id
-        WHERE judged.expired
-          AND idempotency_keys.kind_id = tasks.kind_id
-          AND idempotency_keys.key = tasks.idempotency_key
-          AND idempotency_keys.task_id = tasks.id
+        WHERE ctid = ANY (ARRAY(
+            SELECT key.at
+            FROM buried
+            CROSS JOIN LATERAL (
+                SELECT idempotency_keys.ctid AS at
+                FROM taskfleet.idempotency_keys
+                WHERE idempotency_keys.kind_id = buried.kind_id
+                  AND idempotency_keys.key = buried.idempotency_key
+                  AND idempotency_keys.task_id = buried.task_id
+                OFFSET 0
+            ) AS key
+            WHERE buried.idempotency_key IS NOT NULL
+        ))
     ),
     backlog AS (
         INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
@@ -167,7 +220,8 @@ BEGIN
         INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, code, count, busy_seconds)
         SELECT
             kind_id, date_trunc('minute', now), CASE WHEN expired THEN 'failed' ELSE 'released' END,
-            CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*), sum(busy_seconds)
+            CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*),
+            extract(epoch FROM sum(now - started_at))::double precision
         FROM judged
         GROUP BY 1, 3, 4
     ),
@@ -198,6 +252,7 @@ CREATE FUNCTION taskfleet.fail_v1(
 RETURNS TABLE (task_id bigint, outcome text)
 LANGUAGE plpgsql
 SET enable_seqscan = off
+SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
@@ -208,39 +263,53 @@ DECLARE
     now timestamptz := clock_timestamp();
 BEGIN
     RETURN QUERY
-    WITH ended AS (
-        DELETE FROM taskfleet.leases
-        USING unnest(ids, tokens, codes, messages, stacks, retryables, entities)
+    WITH held AS MATERIALIZED (
+        SELECT lease.*, task.*, policy.*, given.code, given.message, given.stack, given.retryable, given.missing, (
+            SELECT sessions.worker FROM taskfleet.sessions WHERE sessions.id = lease.session_id
+        ) AS worker
+        FROM unnest(ids, tokens, codes, messages, stacks, retryables, entities)
             AS given (id, token, code, message, stack, retryable, missing)
-        WHERE leases.task_id = given.id
-          AND leases.token = given.token
-        RETURNING leases.*, given.code, given.message, given.stack, given.retryable, given.missing
+        CROSS JOIN LATERAL (
+            SELECT leases.ctid AS lease_at, leases.*
+            FROM taskfleet.leases
+            WHERE leases.task_id = given.id
+              AND leases.token = given.token
+            OFFSET 0
+            FOR UPDATE
+        ) AS lease
+        CROSS JOIN LATERAL (
+            SELECT tasks.group_name, tasks.headers, tasks.idempotency_key, tasks.max_attempts AS own_max_attempts
+            FROM taskfleet.tasks
+            WHERE tasks.id = lease.task_id
+            OFFSET 0
+        ) AS task
+        CROSS JOIN LATERAL (
+            SELECT
+                kinds.queue_id,
+                coalesce(kinds.max_attempts, queues.default_max_attempts) AS max_attempts,
+                coalesce(kinds.min_backoff_seconds, queues.default_min_backoff_seconds) AS min_backoff_seconds,
+                coalesce(kinds.max_backoff_seconds, queues.default_max_backoff_seconds) AS max_backoff_seconds,
+                queues.waiting_expiry_seconds,
+                queues.missing_entity_seconds
+            FROM taskfleet.kinds JOIN taskfleet.queues ON queues.id = kinds.queue_id
+            WHERE kinds.id = lease.kind_id
+            OFFSET 0
+        ) AS policy
     ),
-    planned AS (
+    ended AS (
+        DELETE FROM taskfleet.leases
+        WHERE ctid = ANY (ARRAY(SELECT lease_at FROM held))
+    ),
+    planned AS MATERIALIZED (
         SELECT
-            ended.*,
-            kinds.queue_id,
-            tasks.group_name,
-            tasks.headers,
-            tasks.idempotency_key,
-            sessions.worker,
-            queues.missing_entity_seconds,
-            ended.retryable
-                AND ended.attempt_count < coalesce(tasks.max_attempts, kinds.max_attempts, queues.default_max_attempts) AS may_retry,
-            now + make_interval(secs => taskfleet.backoff_seconds(
-                ended.attempt_count,
-                coalesce(kinds.min_backoff_seconds, queues.default_min_backoff_seconds),
-                coalesce(kinds.max_backoff_seconds, queues.default_max_backoff_seconds),
-                random()
-            )) AS next_run_at,
-            ended.due_since + make_interval(secs => queues.waiting_expiry_seconds) AS expires_at
-        FROM ended
-        JOIN taskfleet.tasks ON tasks.id = ended.task_id
-        JOIN taskfleet.kinds ON kinds.id = ended.kind_id
-        JOIN taskfleet.queues ON queues.id = kinds.queue_id
-        LEFT JOIN taskfleet.sessions ON sessions.id = ended.session_id
+            held.*,
+            retryable AND attempt_count < coalesce(own_max_attempts, max_attempts) AS may_retry,
+            now + make_interval(secs => taskfleet.backoff_seconds(attempt_count, min_backoff_seconds, max_backoff_seconds, random()))
+                AS next_run_at,
+            due_since + make_interval(secs => waiting_expiry_seconds) AS expires_at
+        FROM held
     ),
-    judged AS (
+    judged AS MATERIALIZED (
         SELECT
             planned.*,
             may_retry AND next_run_at < expires_at AS retried,
@@ -269,11 +338,20 @@ BEGIN
     ),
     freed AS (
         DELETE FROM taskfleet.idempotency_keys
-        USING judged
-        WHERE NOT judged.retried
-          AND idempotency_keys.kind_id = judged.kind_id
-          AND idempotency_keys.key = judged.idempotency_key
-          AND idempotency_keys.task_id = judged.task_id
+        WHERE ctid = ANY (ARRAY(
+            SELECT key.at
+            FROM judged
+            CROSS JOIN LATERAL (
+                SELECT idempotency_keys.ctid AS at
+                FROM taskfleet.idempotency_keys
+                WHERE idempotency_keys.kind_id = judged.kind_id
+                  AND idempotency_keys.key = judged.idempotency_key
+                  AND idempotency_keys.task_id = judged.task_id
+                OFFSET 0
+            ) AS key
+            WHERE judged.idempotency_key IS NOT NULL
+              AND NOT judged.retried
+        ))
     ),
     history AS (
         INSERT INTO taskfleet.attempts (task_id, attempt, code, message, stack, started_at, finished_at, worker)
@@ -309,7 +387,7 @@ BEGIN
         SELECT
             kind_id, date_trunc('minute', now), CASE WHEN retried THEN 'retried' ELSE 'failed' END,
             CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*),
-            sum(extract(epoch FROM now - started_at)::double precision)
+            extract(epoch FROM sum(now - started_at))::double precision
         FROM judged
         GROUP BY 1, 3, 4
     ),
@@ -330,6 +408,7 @@ CREATE FUNCTION taskfleet.expire_waiting_v1(given_kind integer, expired_before t
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_sort = off
 SET plan_cache_mode = force_generic_plan
 SET jit = off
 AS $$
@@ -341,7 +420,7 @@ BEGIN
     picked := ARRAY(
         SELECT ready.ctid
         FROM taskfleet.ready
-        WHERE ready.kind_id = given_kind
+        WHERE ready.kind_id::bigint = given_kind
           AND ready.run_at < expired_before
           AND ready.due_since < expired_before
         ORDER BY ready.run_at, ready.task_id
@@ -367,27 +446,45 @@ BEGIN
         WHERE ready.ctid = ANY (picked)
         RETURNING ready.*
     ),
+    buried AS MATERIALIZED (
+        SELECT ended_tasks.*, task.*
+        FROM ended_tasks
+        CROSS JOIN LATERAL (
+            SELECT tasks.group_name, tasks.headers, tasks.idempotency_key
+            FROM taskfleet.tasks
+            WHERE tasks.id = ended_tasks.task_id
+            OFFSET 0
+        ) AS task
+    ),
     dead AS (
         INSERT INTO taskfleet.dead_letters (
             task_id, kind_id, state, reason, code, message, priority, attempt_count, due_since, last_attempt_at, failed_at, group_name, trace_id
         )
         SELECT
-            ended_tasks.task_id, ended_tasks.kind_id, 'failed', 'expired', 'TASK_EXPIRED',
+            buried.task_id, buried.kind_id, 'failed', 'expired', 'TASK_EXPIRED',
             format(
                 'waited since %s, longer than its queue allows',
-                to_char(ended_tasks.due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                to_char(buried.due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
             ),
-            ended_tasks.priority, ended_tasks.attempt_count, ended_tasks.due_since, ended_tasks.last_attempt_at, now, tasks.group_name,
-            taskfleet.trace_id(tasks.headers)
-        FROM ended_tasks
-        JOIN taskfleet.tasks ON tasks.id = ended_tasks.task_id
+            buried.priority, buried.attempt_count, buried.due_since, buried.last_attempt_at, now, buried.group_name,
+            taskfleet.trace_id(buried.headers)
+        FROM buried
     ),
     freed AS (
         DELETE FROM taskfleet.idempotency_keys
-        USING ended_tasks JOIN taskfleet.tasks ON tasks.id = ended_tasks.task_id
-        WHERE idempotency_keys.kind_id = tasks.kind_id
-          AND idempotency_keys.key = tasks.idempotency_key
-          AND idempotency_keys.task_id = tasks.id
+        WHERE ctid = ANY (ARRAY(
+            SELECT key.at
+            FROM buried
+            CROSS JOIN LATERAL (
+                SELECT idempotency_keys.ctid AS at
+                FROM taskfleet.idempotency_keys
+                WHERE idempotency_keys.kind_id = buried.kind_id
+                  AND idempotency_keys.key = buried.idempotency_key
+                  AND idempotency_keys.task_id = buried.task_id
+                OFFSET 0
+            ) AS key
+            WHERE buried.idempotency_key IS NOT NULL
+        ))
     ),
     backlog AS (
         INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)

@@ -76,7 +76,7 @@ class Migrator:
             migration = plan.next_up(self._known, applied, to=target)
             return None if migration is None else (migration, self._script_up(migration))
 
-        return self._run(step)
+        return self._run(step, creates=True)
 
     def down(self, to: int) -> Sequence[Migration]:
         """Take back everything above version `to`, newest first; returns what was taken back.
@@ -89,13 +89,12 @@ class Migrator:
             migration = plan.next_down(self._known, applied, to=target)
             return None if migration is None else (migration, self._script_down(migration))
 
-        return self._run(step)
+        return self._run(step, creates=False)
 
     def status(self) -> Sequence[plan.MigrationStatus]:
         """Every migration that the database or this release knows, oldest first; changes nothing."""
         with connect(self._url, tries=self._connect_tries) as connection:
-            exists = connection.execute("SELECT to_regclass(%s)", [f'"{self._schema}".migrations']).fetchone()
-            applied = self._applied(connection) if exists is not None and exists[0] is not None else {}
+            applied = self._applied(connection)
         return plan.status(self._known, applied)
 
     def sql(self, *, after: int = 0, to: int | None = None) -> str:
@@ -106,17 +105,17 @@ class Migrator:
         parts += [f"-- {migration.title}\n{self._script_up(migration).as_string().strip()}" for migration in wanted]
         return "\n\n".join(["BEGIN;", *parts, "COMMIT;"]) + "\n"
 
-    def _run(self, step: _Step) -> Sequence[Migration]:
+    def _run(self, step: _Step, *, creates: bool) -> Sequence[Migration]:
         done: list[Migration] = []
         with connect(self._url, tries=self._connect_tries) as connection:
-            while (migration := self._patiently(connection, step)) is not None:
+            while (migration := self._patiently(connection, step, creates=creates)) is not None:
                 done.append(migration)
         return tuple(done)
 
-    def _patiently(self, connection: _Connection, step: _Step) -> Migration | None:
+    def _patiently(self, connection: _Connection, step: _Step, *, creates: bool) -> Migration | None:
         for pause in [*pauses(self._lock_tries, random=Random()), None]:
             try:
-                return self._one(connection, step)
+                return self._one(connection, step, creates=creates)
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
                 if pause is None:
                     message = (
@@ -127,14 +126,15 @@ class Migrator:
                 time.sleep(pause)
         raise AssertionError
 
-    def _one(self, connection: _Connection, step: _Step) -> Migration | None:
+    def _one(self, connection: _Connection, step: _Step, *, creates: bool) -> Migration | None:
         """One migration in one transaction; None when nothing is left to do."""
         chosen = None
         try:
             with connection.transaction():
                 connection.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(round(self._lock_seconds * 1000))))
                 connection.execute(self._filled(_LOCK, name=self._schema))
-                connection.execute(self._filled(_BOOKKEEPING))
+                if creates:
+                    connection.execute(self._filled(_BOOKKEEPING))
                 # Read under the lock and in a new statement: another runner may just have finished this one.
                 applied = self._applied(connection)
                 plan.require_known(self._known, applied, schema=self._schema)
@@ -151,6 +151,9 @@ class Migrator:
             raise MigrationError(message) from error
 
     def _applied(self, connection: _Connection) -> Mapping[int, plan.Applied]:
+        exists = connection.execute("SELECT to_regclass(%s)", [f'"{self._schema}".migrations']).fetchone()
+        if exists is None or exists[0] is None:
+            return {}
         rows = connection.cursor(row_factory=class_row(plan.Applied)).execute(self._filled(_READ))
         return {row.version: row for row in rows}
 
