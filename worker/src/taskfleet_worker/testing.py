@@ -47,7 +47,9 @@ def fake_task(kind: str, payload: object = None, *, entity: str | None = None, h
     return replace(_TASK, kind=kind, payload=payload, entity=entity, headers=headers)
 
 
-async def run_handler(tasks: Tasks, kind: str, payload: object = None, *, task: ClaimedTask | None = None) -> Completion | Failure | Release:
+async def run_handler(
+    tasks: Tasks, kind: str, payload: object = None, *, task: ClaimedTask | None = None
+) -> Completion | Failure | Release:
     """Run the handler of `kind` as a worker would and return what the queue would be told.
 
     `Completion.result` holds what it returned; `Failure` has code, message and whether it would be tried again; `Release` the delay.

@@ -47,7 +47,3 @@ class MarkBook:
         wanted = frozenset(kinds)
         reached = [mark for mark in self._reached.values() if mark.kind in wanted]
         return reached + [mark for mark in self._oldest.values() if mark.kind in wanted and mark not in reached]
-
-    def forget(self) -> None:
-        """Trust no mark until the next refresh."""
-        self._refreshed_at = float("-inf")

@@ -196,19 +196,21 @@ class Jobs:
                 result = await cast("Awaitable[object]", handler.call(payload, job.context))
                 self._end(job, Completion(lease=job.task.lease, result=result))
             else:
-                await self._run_in_thread(job, handler, payload)
+                pause = await self._run_in_thread(job, handler, payload)
         except asyncio.CancelledError as error:
             self._end(job, self._record_of_cancel(job, error))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge between people's code and ours
-            pause = pause_of(error, default=self._bench.overload_pause_seconds)
-            self._end(job, self._record_of_error(job, error), pause_seconds=pause)
+            pause = self._fail(job, error)
         finally:
             self._bench.slots.give_back(pause_until=self._bench.clock() + pause if pause else None)
             self._bench.admission.ended(job.task.kind)
             self._bench.news()
 
-    async def _run_in_thread(self, job: Job, handler: Handler, payload: object) -> None:
-        """Run a blocking handler. If it is stopped its ending is told at once, but it keeps its slot until its thread is free."""
+    async def _run_in_thread(self, job: Job, handler: Handler, payload: object) -> float:
+        """Run a blocking handler; returns the pause of its slot.
+
+        If it is stopped its ending is told at once, but it keeps its slot until its thread is free.
+        """
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._bench.slots.count, thread_name_prefix="taskfleet-task")
         loop = asyncio.get_running_loop()
@@ -219,10 +221,17 @@ class Jobs:
             self._end(job, self._record_of_cancel(job, cancelled))
             _log.warning("task.lingers", extra={"task_id": job.task.task_id, "kind": job.task.kind, "reason": str(job.stopped)})
             await asyncio.wait([thread])
-            return
+            return 0.0
         if error is not None:
-            raise error
+            return self._fail(job, error)
         self._end(job, Completion(lease=job.task.lease, result=result))
+        return 0.0
+
+    def _fail(self, job: Job, error: BaseException) -> float:
+        """End a job whose handler raised; returns the pause of its slot."""
+        pause = pause_of(error, default=self._bench.overload_pause_seconds)
+        self._end(job, self._record_of_error(job, error), pause_seconds=pause)
+        return pause
 
     def _record_of_error(self, job: Job, error: BaseException) -> Failure | Release:
         record = record_of_error(job.task, error, overload_pause_seconds=self._bench.overload_pause_seconds)
