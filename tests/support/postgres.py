@@ -5,6 +5,7 @@ The server is the embedded one, or the one that TASKFLEET_TEST_DATABASE_URL name
 
 import itertools
 import os
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -121,3 +122,11 @@ def connection(database_url: str) -> Iterator["psycopg.Connection[Any]"]:
     """A plain autocommit connection to this test's database, to look at it from outside."""
     with psycopg.connect(database_url, autocommit=True) as opened:
         yield opened
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of this machine that refuses connections: bound, so that nobody else gets it, but not listening."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]

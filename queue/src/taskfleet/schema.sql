@@ -15,6 +15,14 @@ CREATE TYPE taskfleet.claim_range AS (
 	fresh_from timestamp with time zone
 );
 
+CREATE TYPE taskfleet.claimed_lease AS (
+	task_id bigint,
+	run_at timestamp with time zone,
+	kind_id integer,
+	attempt_count integer,
+	priority smallint
+);
+
 CREATE FUNCTION taskfleet.backlog_bucket(run_at timestamp with time zone, now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN ((now - date_bin('01:00:00'::interval, run_at, '2000-01-01 00:00:00+00'::timestamp with time zone)) >= '02:00:00'::interval) THEN date_bin('01:00:00'::interval, run_at, '2000-01-01 00:00:00+00'::timestamp with time zone) WHEN ((now - date_bin('00:01:00'::interval, run_at, '2000-01-01 00:00:00+00'::timestamp with time zone)) >= '00:06:00'::interval) THEN date_bin('00:01:00'::interval, run_at, '2000-01-01 00:00:00+00'::timestamp with time zone) ELSE date_bin('00:00:05'::interval, run_at, '2000-01-01 00:00:00+00'::timestamp with time zone) END;
@@ -25,9 +33,6 @@ CREATE FUNCTION taskfleet.backoff_seconds(attempt integer, min_seconds double pr
 
 CREATE FUNCTION taskfleet.claim_gates_v1(kind_ids integer[], now timestamp with time zone) RETURNS SETOF taskfleet.claim_gate
     LANGUAGE plpgsql
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 BEGIN
     RETURN QUERY
@@ -62,8 +67,8 @@ $$;
 CREATE FUNCTION taskfleet.claim_v1(session uuid, kinds text[], task_limit integer, mark_kinds text[] DEFAULT '{}'::text[], mark_priorities smallint[] DEFAULT '{}'::smallint[], mark_run_ats timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[], stale_slots integer DEFAULT 0) RETURNS TABLE(verdict text, limited boolean, task_id bigint, token uuid, kind text, payload jsonb, headers jsonb, group_name text, entity text, priority smallint, attempt integer, max_attempts integer, run_at timestamp with time zone, waited_seconds double precision, timeout_seconds double precision, entity_missing boolean)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
     AS $$
@@ -88,8 +93,8 @@ DECLARE
     stale_room integer := least(greatest(stale_slots, 0), task_limit);
     lane_room integer;
     picked tid[];
-    new_ids bigint[];
-    ids bigint[] := '{}';
+    leased taskfleet.claimed_lease[];
+    claimed taskfleet.claimed_lease[] := '{}';
 BEGIN
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION 'claim needs READ COMMITTED, this transaction is %', upper(current_setting('transaction_isolation'))
@@ -98,7 +103,7 @@ BEGIN
 
     SELECT
         sessions.queue_id, sessions.draining, queues.held OR queues.paused AS stopped, queues.fresh_seconds, queues.default_max_attempts,
-        least(queues.max_concurrent, queues.ceiling_slots) AS ceiling
+        queues.running_timeout_seconds, least(queues.max_concurrent, queues.ceiling_slots) AS ceiling
     INTO found_session
     FROM taskfleet.sessions
     JOIN taskfleet.queues ON queues.id = sessions.queue_id
@@ -131,7 +136,13 @@ BEGIN
 
         IF pass = 1 THEN
             ranges := ARRAY(
-                SELECT (marked_kinds.id, marks.priority, min(marks.run_at), max(marks.run_at))::taskfleet.claim_range
+                SELECT (
+                    marked_kinds.id,
+                    marks.priority,
+                    -- How far claims have come tells of stale tasks only while it is stale itself, by more than a worker keeps its marks.
+                    CASE WHEN max(marks.run_at) < fresh_since - interval '10 seconds' THEN max(marks.run_at) ELSE min(marks.run_at) END,
+                    max(marks.run_at)
+                )::taskfleet.claim_range
                 FROM unnest(mark_kinds, mark_priorities, mark_run_ats) AS marks (kind, priority, run_at)
                 JOIN taskfleet.kinds AS marked_kinds ON marked_kinds.queue_id = found_session.queue_id AND marked_kinds.name = marks.kind
                 WHERE marked_kinds.id = ANY (known.ids)
@@ -209,43 +220,52 @@ BEGIN
             END;
             CONTINUE WHEN cardinality(picked) = 0;
 
-            new_ids := taskfleet.lease_picked_v1(picked, visit.kind_id, session, lease_token, now);
-            ids := ids || new_ids;
-            room := room - cardinality(new_ids);
+            leased := taskfleet.lease_picked_v1(
+                picked, visit.kind_id, session, lease_token, now, found_session.running_timeout_seconds
+            );
+            claimed := claimed || leased;
+            room := room - cardinality(leased);
             IF gate_at IS NOT NULL THEN
-                gate_rooms[gate_at] := gate_rooms[gate_at] - cardinality(new_ids);
+                gate_rooms[gate_at] := gate_rooms[gate_at] - cardinality(leased);
             END IF;
             IF visit.lane IN (2, 3) THEN
-                stale_room := stale_room - cardinality(new_ids);
+                stale_room := stale_room - cardinality(leased);
             END IF;
         END LOOP;
     END LOOP;
 
     limited := queue_ceiling IS NOT NULL OR cardinality(gate_kinds) > 0;
-    IF cardinality(ids) = 0 THEN
+    IF cardinality(claimed) = 0 THEN
         verdict := blocked;
         RETURN NEXT;
         RETURN;
     END IF;
     IF cardinality(gate_kinds) > 0 THEN
-        PERFORM taskfleet.note_starts_v1(ids, gate_kinds, now);
+        PERFORM taskfleet.note_starts_v1(claimed, gate_kinds, now);
     END IF;
 
+    -- One probe a task, by position in the text: as plain joins the planner read all leases once for every task.
     RETURN QUERY
     SELECT
-        'claimed', limited, claimed.task_id, lease_token, task_kinds.name, tasks.payload, tasks.headers, tasks.group_name, tasks.entity,
-        leases.priority, leases.attempt_count, coalesce(tasks.max_attempts, task_kinds.max_attempts, found_session.default_max_attempts),
-        leases.run_at, extract(epoch FROM now - leases.run_at)::double precision, task_kinds.timeout_seconds,
-        missing_entities.entity IS NOT NULL
-    FROM unnest(ids) WITH ORDINALITY AS claimed (task_id, place)
-    JOIN taskfleet.leases ON leases.task_id = claimed.task_id
-    JOIN taskfleet.tasks ON tasks.id = claimed.task_id
-    JOIN taskfleet.kinds AS task_kinds ON task_kinds.id = leases.kind_id
-    LEFT JOIN taskfleet.missing_entities
-        ON missing_entities.queue_id = found_session.queue_id
-        AND missing_entities.entity = tasks.entity
-        AND missing_entities.until > now
-    ORDER BY claimed.place;
+        'claimed', limited, lease.task_id, lease_token, task.kind, task.payload, task.headers, task.group_name, task.entity,
+        lease.priority, lease.attempt_count, coalesce(task.max_attempts, found_session.default_max_attempts), lease.run_at,
+        extract(epoch FROM now - lease.run_at)::double precision, task.timeout_seconds, task.entity_missing
+    FROM unnest(claimed) AS lease
+    CROSS JOIN LATERAL (
+        SELECT
+            task_kinds.name AS kind, tasks.payload, tasks.headers, tasks.group_name, tasks.entity,
+            coalesce(tasks.max_attempts, task_kinds.max_attempts) AS max_attempts, task_kinds.timeout_seconds,
+            tasks.entity IS NOT NULL AND EXISTS (
+                SELECT
+                FROM taskfleet.missing_entities
+                WHERE missing_entities.queue_id = found_session.queue_id
+                  AND missing_entities.entity = tasks.entity
+                  AND missing_entities.until > now
+            ) AS entity_missing
+        FROM taskfleet.tasks CROSS JOIN taskfleet.kinds AS task_kinds
+        WHERE tasks.id = lease.task_id AND task_kinds.id = lease.kind_id
+        OFFSET 0
+    ) AS task;
 END;
 $$;
 
@@ -275,7 +295,8 @@ BEGIN
     )
     SELECT lane, kind_id, priority, from_at, until_at, kinds_in_lane
     FROM visits
-    ORDER BY lane, first_by, from_at;
+    -- Kinds that begin in one bucket take turns: its start says no more about which is older.
+    ORDER BY lane, first_by, from_at, random();
 END;
 $$;
 
@@ -312,6 +333,7 @@ $$;
 CREATE FUNCTION taskfleet.complete_v1(ids bigint[], tokens uuid[], results jsonb[]) RETURNS TABLE(task_id bigint, result_wanted boolean)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -322,35 +344,56 @@ DECLARE
     now timestamptz := clock_timestamp();
 BEGIN
     RETURN QUERY
-    WITH ended AS (
+    WITH held AS MATERIALIZED (
+        SELECT lease.*, task.*, given.result
+        FROM unnest(ids, tokens, results) AS given (id, token, result)
+        CROSS JOIN LATERAL (
+            SELECT leases.ctid AS lease_at, leases.task_id, leases.kind_id, leases.attempt_count, leases.started_at
+            FROM taskfleet.leases
+            WHERE leases.task_id = given.id
+              AND leases.token = given.token
+            OFFSET 0
+            FOR UPDATE
+        ) AS lease
+        CROSS JOIN LATERAL (
+            SELECT tasks.ctid AS task_at, tasks.created_at, tasks.wants_result, tasks.idempotency_key
+            FROM taskfleet.tasks
+            WHERE tasks.id = lease.task_id
+            OFFSET 0
+        ) AS task
+    ),
+    ended AS (
         DELETE FROM taskfleet.leases
-        USING unnest(ids, tokens, results) AS given (id, token, result)
-        WHERE leases.task_id = given.id
-          AND leases.token = given.token
-        RETURNING leases.task_id, leases.kind_id, leases.attempt_count, leases.started_at, given.result
+        WHERE ctid = ANY (ARRAY(SELECT lease_at FROM held))
     ),
     removed AS (
         DELETE FROM taskfleet.tasks
-        USING ended
-        WHERE tasks.id = ended.task_id
-        RETURNING tasks.id, tasks.kind_id, tasks.created_at, tasks.wants_result, tasks.idempotency_key,
-            ended.attempt_count, ended.started_at, ended.result
+        WHERE ctid = ANY (ARRAY(SELECT task_at FROM held))
     ),
     freed AS (
         DELETE FROM taskfleet.idempotency_keys
-        USING removed
-        WHERE idempotency_keys.kind_id = removed.kind_id
-          AND idempotency_keys.key = removed.idempotency_key
-          AND idempotency_keys.task_id = removed.id
+        WHERE ctid = ANY (ARRAY(
+            SELECT key.at
+            FROM held
+            CROSS JOIN LATERAL (
+                SELECT idempotency_keys.ctid AS at
+                FROM taskfleet.idempotency_keys
+                WHERE idempotency_keys.kind_id = held.kind_id
+                  AND idempotency_keys.key = held.idempotency_key
+                  AND idempotency_keys.task_id = held.task_id
+                OFFSET 0
+            ) AS key
+            WHERE held.idempotency_key IS NOT NULL
+        ))
     ),
     history AS (
         INSERT INTO taskfleet.succeeded_tasks (id, created_at, started_at, finished_at, kind_id, attempt_count, result)
-        SELECT id, created_at, started_at, now, kind_id, attempt_count, CASE WHEN wants_result THEN result END
-        FROM removed
+        SELECT task_id, created_at, started_at, now, kind_id, attempt_count, CASE WHEN wants_result THEN result END
+        FROM held
     ),
     counted AS MATERIALIZED (
-        SELECT kind_id, count(*) AS count, sum(extract(epoch FROM now - started_at)::double precision) AS busy_seconds
-        FROM ended
+        SELECT kind_id, count(*) AS count, extract(epoch FROM sum(now - started_at))::double precision AS busy_seconds
+        FROM held
         GROUP BY kind_id
     ),
     outcomes AS (
@@ -363,7 +406,7 @@ BEGIN
         SELECT kind_id, 'succeeded', count
         FROM counted
     )
-    SELECT id, wants_result FROM removed;
+    SELECT task_id, wants_result FROM held;
 END;
 $$;
 
@@ -398,6 +441,7 @@ CREATE FUNCTION taskfleet.expire_waiting_v1(given_kind integer, expired_before t
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
     AS $$
@@ -409,7 +453,7 @@ BEGIN
     picked := ARRAY(
         SELECT ready.ctid
         FROM taskfleet.ready
-        WHERE ready.kind_id = given_kind
+        WHERE ready.kind_id::bigint = given_kind
           AND ready.run_at < expired_before
           AND ready.due_since < expired_before
         ORDER BY ready.run_at, ready.task_id
@@ -435,27 +479,45 @@ BEGIN
         WHERE ready.ctid = ANY (picked)
         RETURNING ready.*
     ),
+    buried AS MATERIALIZED (
+        SELECT ended_tasks.*, task.*
+        FROM ended_tasks
+        CROSS JOIN LATERAL (
+            SELECT tasks.group_name, tasks.headers, tasks.idempotency_key
+            FROM taskfleet.tasks
+            WHERE tasks.id = ended_tasks.task_id
+            OFFSET 0
+        ) AS task
+    ),
     dead AS (
         INSERT INTO taskfleet.dead_letters (
             task_id, kind_id, state, reason, code, message, priority, attempt_count, due_since, last_attempt_at, failed_at, group_name, trace_id
         )
         SELECT
-            ended_tasks.task_id, ended_tasks.kind_id, 'failed', 'expired', 'TASK_EXPIRED',
+            buried.task_id, buried.kind_id, 'failed', 'expired', 'TASK_EXPIRED',
             format(
                 'waited since %s, longer than its queue allows',
-                to_char(ended_tasks.due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                to_char(buried.due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
             ),
-            ended_tasks.priority, ended_tasks.attempt_count, ended_tasks.due_since, ended_tasks.last_attempt_at, now, tasks.group_name,
-            taskfleet.trace_id(tasks.headers)
-        FROM ended_tasks
-        JOIN taskfleet.tasks ON tasks.id = ended_tasks.task_id
+            buried.priority, buried.attempt_count, buried.due_since, buried.last_attempt_at, now, buried.group_name,
+            taskfleet.trace_id(buried.headers)
+        FROM buried
     ),
     freed AS (
         DELETE FROM taskfleet.idempotency_keys
-        USING ended_tasks JOIN taskfleet.tasks ON tasks.id = ended_tasks.task_id
-        WHERE idempotency_keys.kind_id = tasks.kind_id
-          AND idempotency_keys.key = tasks.idempotency_key
-          AND idempotency_keys.task_id = tasks.id
+        WHERE ctid = ANY (ARRAY(
+            SELECT key.at
+            FROM buried
+            CROSS JOIN LATERAL (
+                SELECT idempotency_keys.ctid AS at
+                FROM taskfleet.idempotency_keys
+                WHERE idempotency_keys.kind_id = buried.kind_id
+                  AND idempotency_keys.key = buried.idempotency_key
+                  AND idempotency_keys.task_id = buried.task_id
+                OFFSET 0
+            ) AS key
+            WHERE buried.idempotency_key IS NOT NULL
+        ))
     ),
     backlog AS (
         INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
@@ -483,6 +545,7 @@ $$;
 CREATE FUNCTION taskfleet.fail_v1(ids bigint[], tokens uuid[], codes text[], messages text[], stacks text[], retryables boolean[], entities text[]) RETURNS TABLE(task_id bigint, outcome text)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -493,39 +556,53 @@ DECLARE
     now timestamptz := clock_timestamp();
 BEGIN
     RETURN QUERY
-    WITH ended AS (
-        DELETE FROM taskfleet.leases
-        USING unnest(ids, tokens, codes, messages, stacks, retryables, entities)
+    WITH held AS MATERIALIZED (
+        SELECT lease.*, task.*, policy.*, given.code, given.message, given.stack, given.retryable, given.missing, (
+            SELECT sessions.worker FROM taskfleet.sessions WHERE sessions.id = lease.session_id
+        ) AS worker
+        FROM unnest(ids, tokens, codes, messages, stacks, retryables, entities)
             AS given (id, token, code, message, stack, retryable, missing)
-        WHERE leases.task_id = given.id
-          AND leases.token = given.token
-        RETURNING leases.*, given.code, given.message, given.stack, given.retryable, given.missing
+        CROSS JOIN LATERAL (
+            SELECT leases.ctid AS lease_at, leases.*
+            FROM taskfleet.leases
+            WHERE leases.task_id = given.id
+              AND leases.token = given.token
+            OFFSET 0
+            FOR UPDATE
+        ) AS lease
+        CROSS JOIN LATERAL (
+            SELECT tasks.group_name, tasks.headers, tasks.idempotency_key, tasks.max_attempts AS own_max_attempts
+            FROM taskfleet.tasks
+            WHERE tasks.id = lease.task_id
+            OFFSET 0
+        ) AS task
+        CROSS JOIN LATERAL (
+            SELECT
+                kinds.queue_id,
+                coalesce(kinds.max_attempts, queues.default_max_attempts) AS max_attempts,
+                coalesce(kinds.min_backoff_seconds, queues.default_min_backoff_seconds) AS min_backoff_seconds,
+                coalesce(kinds.max_backoff_seconds, queues.default_max_backoff_seconds) AS max_backoff_seconds,
+                queues.waiting_expiry_seconds,
+                queues.missing_entity_seconds
+            FROM taskfleet.kinds JOIN taskfleet.queues ON queues.id = kinds.queue_id
+            WHERE kinds.id = lease.kind_id
+            OFFSET 0
+        ) AS policy
     ),
-    planned AS (
+    ended AS (
+        DELETE FROM taskfleet.leases
+        WHERE ctid = ANY (ARRAY(SELECT lease_at FROM held))
+    ),
+    planned AS MATERIALIZED (
         SELECT
-            ended.*,
-            kinds.queue_id,
-            tasks.group_name,
-            tasks.headers,
-            tasks.idempotency_key,
-            sessions.worker,
-            queues.missing_entity_seconds,
-            ended.retryable
-                AND ended.attempt_count < coalesce(tasks.max_attempts, kinds.max_attempts, queues.default_max_attempts) AS may_retry,
-            now + make_interval(secs => taskfleet.backoff_seconds(
-                ended.attempt_count,
-                coalesce(kinds.min_backoff_seconds, queues.default_min_backoff_seconds),
-                coalesce(kinds.max_backoff_seconds, queues.default_max_backoff_seconds),
-                random()
-            )) AS next_run_at,
-            ended.due_since + make_interval(secs => queues.waiting_expiry_seconds) AS expires_at
-        FROM ended
-        JOIN taskfleet.tasks ON tasks.id = ended.task_id
-        JOIN taskfleet.kinds ON kinds.id = ended.kind_id
-        JOIN taskfleet.queues ON queues.id = kinds.queue_id
-        LEFT JOIN taskfleet.sessions ON sessions.id = ended.session_id
+            held.*,
+            retryable AND attempt_count < coalesce(own_max_attempts, max_attempts) AS may_retry,
+            now + make_interval(secs => taskfleet.backoff_seconds(attempt_count, min_backoff_seconds, max_backoff_seconds, random()))
+                AS next_run_at,
+            due_since + make_interval(secs => waiting_expiry_seconds) AS expires_at
+        FROM held
     ),
-    judged AS (
+    judged AS MATERIALIZED (
         SELECT
             planned.*,
             may_retry AND next_run_at < expires_at AS retried,
@@ -554,11 +631,20 @@ BEGIN
     ),
     freed AS (
         DELETE FROM taskfleet.idempotency_keys
-        USING judged
-        WHERE NOT judged.retried
-          AND idempotency_keys.kind_id = judged.kind_id
-          AND idempotency_keys.key = judged.idempotency_key
-          AND idempotency_keys.task_id = judged.task_id
+        WHERE ctid = ANY (ARRAY(
+            SELECT key.at
+            FROM judged
+            CROSS JOIN LATERAL (
+                SELECT idempotency_keys.ctid AS at
+                FROM taskfleet.idempotency_keys
+                WHERE idempotency_keys.kind_id = judged.kind_id
+                  AND idempotency_keys.key = judged.idempotency_key
+                  AND idempotency_keys.task_id = judged.task_id
+                OFFSET 0
+            ) AS key
+            WHERE judged.idempotency_key IS NOT NULL
+              AND NOT judged.retried
+        ))
     ),
     history AS (
         INSERT INTO taskfleet.attempts (task_id, attempt, code, message, stack, started_at, finished_at, worker)
@@ -594,7 +680,7 @@ BEGIN
         SELECT
             kind_id, date_trunc('minute', now), CASE WHEN retried THEN 'retried' ELSE 'failed' END,
             CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*),
-            sum(extract(epoch FROM now - started_at)::double precision)
+            extract(epoch FROM sum(now - started_at))::double precision
         FROM judged
         GROUP BY 1, 3, 4
     ),
@@ -673,13 +759,11 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION taskfleet.lease_picked_v1(picked tid[], given_kind integer, given_session uuid, given_token uuid, now timestamp with time zone) RETURNS bigint[]
+CREATE FUNCTION taskfleet.lease_picked_v1(picked tid[], given_kind integer, given_session uuid, given_token uuid, now timestamp with time zone, longest_seconds double precision) RETURNS taskfleet.claimed_lease[]
     LANGUAGE plpgsql
-    SET enable_seqscan TO 'off'
-    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
-    ids bigint[];
+    claimed taskfleet.claimed_lease[];
 BEGIN
     WITH taken AS (
         DELETE FROM taskfleet.ready
@@ -696,9 +780,8 @@ BEGIN
             given_session,
             now,
             (
-                SELECT now + make_interval(secs => least(kinds.timeout_seconds, queues.running_timeout_seconds))
+                SELECT now + make_interval(secs => least(kinds.timeout_seconds, longest_seconds))
                 FROM taskfleet.kinds
-                JOIN taskfleet.queues ON queues.id = kinds.queue_id
                 WHERE kinds.id = given_kind
             ),
             taken.run_at,
@@ -715,8 +798,13 @@ BEGIN
         FROM taken
         GROUP BY 2, 3
     )
-    SELECT array_agg(taken.task_id ORDER BY taken.run_at, taken.task_id) INTO ids FROM taken;
-    RETURN coalesce(ids, '{}');
+    SELECT array_agg(
+        (taken.task_id, taken.run_at, given_kind, taken.attempt_count + 1, taken.priority)::taskfleet.claimed_lease
+        ORDER BY taken.run_at, taken.task_id
+    )
+    INTO claimed
+    FROM taken;
+    RETURN coalesce(claimed, '{}');
 END;
 $$;
 
@@ -759,10 +847,8 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION taskfleet.note_starts_v1(ids bigint[], kind_ids integer[], now timestamp with time zone) RETURNS void
+CREATE FUNCTION taskfleet.note_starts_v1(claimed taskfleet.claimed_lease[], kind_ids integer[], now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET enable_seqscan TO 'off'
-    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 BEGIN
     DELETE FROM taskfleet.kind_starts
@@ -777,9 +863,8 @@ BEGIN
         taskfleet.rate_window_start(now, kinds.rate_period_seconds),
         taskfleet.rate_window_start(now, kinds.rate_period_seconds) + make_interval(secs => kinds.rate_period_seconds / 20),
         count(*)
-    FROM unnest(ids) AS started (task_id)
-    JOIN taskfleet.leases ON leases.task_id = started.task_id
-    JOIN taskfleet.kinds ON kinds.id = leases.kind_id
+    FROM unnest(claimed) AS started
+    JOIN taskfleet.kinds ON kinds.id = started.kind_id
     WHERE kinds.rate_starts IS NOT NULL
       AND kinds.id = ANY (kind_ids)
     GROUP BY kinds.id
@@ -791,16 +876,12 @@ $$;
 
 CREATE FUNCTION taskfleet.pick_by_age_v1(given_kind integer, from_at timestamp with time zone, until_at timestamp with time zone, row_limit integer) RETURNS tid[]
     LANGUAGE plpgsql
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET enable_sort TO 'off'
-    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 BEGIN
     RETURN ARRAY(
         SELECT ready.ctid
         FROM taskfleet.ready
-        WHERE ready.kind_id = given_kind
+        WHERE ready.kind_id::bigint = given_kind
           AND ready.run_at >= from_at
           AND ready.run_at < until_at
         ORDER BY ready.run_at, ready.task_id
@@ -812,10 +893,6 @@ $$;
 
 CREATE FUNCTION taskfleet.pick_by_priority_v1(given_kind integer, given_priority smallint, from_at timestamp with time zone, until_at timestamp with time zone, row_limit integer) RETURNS tid[]
     LANGUAGE plpgsql
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET enable_sort TO 'off'
-    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 BEGIN
     RETURN ARRAY(
@@ -839,6 +916,7 @@ CREATE FUNCTION taskfleet.rate_window_start(at timestamp with time zone, period_
 CREATE FUNCTION taskfleet.release_v1(ids bigint[], tokens uuid[], codes text[], delays double precision[]) RETURNS TABLE(task_id bigint, outcome text)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -849,27 +927,38 @@ DECLARE
     now timestamptz := clock_timestamp();
 BEGIN
     RETURN QUERY
-    WITH ended AS (
-        DELETE FROM taskfleet.leases
-        USING unnest(ids, tokens, codes, delays) AS given (id, token, code, delay)
-        WHERE leases.task_id = given.id
-          AND leases.token = given.token
-        RETURNING leases.*, given.code, given.delay
-    ),
-    judged AS (
-        SELECT
-            ended.*,
-            due.next_run_at,
-            ended.due_since + make_interval(secs => queues.waiting_expiry_seconds) <= greatest(due.next_run_at, now) AS expired,
-            extract(epoch FROM now - ended.started_at)::double precision AS busy_seconds
-        FROM ended
-        JOIN taskfleet.kinds ON kinds.id = ended.kind_id
-        JOIN taskfleet.queues ON queues.id = kinds.queue_id
+    WITH held AS MATERIALIZED (
+        SELECT lease.*, policy.waiting_expiry_seconds, given.code, given.delay
+        FROM unnest(ids, tokens, codes, delays) AS given (id, token, code, delay)
         CROSS JOIN LATERAL (
-            SELECT CASE
-                WHEN ended.delay > 0 THEN greatest(ended.run_at, now + make_interval(secs => ended.delay)) ELSE ended.run_at
-            END AS next_run_at
-        ) AS due
+            SELECT leases.ctid AS lease_at, leases.*
+            FROM taskfleet.leases
+            WHERE leases.task_id = given.id
+              AND leases.token = given.token
+            OFFSET 0
+            FOR UPDATE
+        ) AS lease
+        CROSS JOIN LATERAL (
+            SELECT queues.waiting_expiry_seconds
+            FROM taskfleet.kinds JOIN taskfleet.queues ON queues.id = kinds.queue_id
+            WHERE kinds.id = lease.kind_id
+            OFFSET 0
+        ) AS policy
+    ),
+    ended AS (
+        DELETE FROM taskfleet.leases
+        WHERE ctid = ANY (ARRAY(SELECT lease_at FROM held))
+    ),
+    timed AS (
+        SELECT
+            held.*,
+            CASE WHEN delay > 0 THEN greatest(run_at, now + make_interval(secs => delay)) ELSE run_at END AS next_run_at,
+            due_since + make_interval(secs => waiting_expiry_seconds) AS expires_at
+        FROM held
+    ),
+    judged AS MATERIALIZED (
+        SELECT timed.*, expires_at <= greatest(next_run_at, now) AS expired
+        FROM timed
     ),
     waiting AS (
         INSERT INTO taskfleet.ready (task_id, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority)
@@ -877,29 +966,45 @@ BEGIN
         FROM judged
         WHERE NOT expired
     ),
+    buried AS MATERIALIZED (
+        SELECT judged.*, task.*
+        FROM judged
+        CROSS JOIN LATERAL (
+            SELECT tasks.group_name, tasks.headers, tasks.idempotency_key
+            FROM taskfleet.tasks
+            WHERE tasks.id = judged.task_id
+            OFFSET 0
+        ) AS task
+        WHERE judged.expired
+    ),
     dead AS (
         INSERT INTO taskfleet.dead_letters (
             task_id, kind_id, state, reason, code, message, priority, attempt_count, due_since, last_attempt_at, failed_at, group_name, trace_id
         )
         SELECT
-            judged.task_id, judged.kind_id, 'failed', 'expired', 'TASK_EXPIRED',
+            task_id, kind_id, 'failed', 'expired', 'TASK_EXPIRED',
             format(
                 'waited since %s, longer than its queue allows; given back last as %s',
-                to_char(judged.due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), judged.code
+                to_char(due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), code
             ),
-            judged.priority, judged.attempt_count - 1, judged.due_since, judged.started_at, now, tasks.group_name,
-            taskfleet.trace_id(tasks.headers)
-        FROM judged
-        JOIN taskfleet.tasks ON tasks.id = judged.task_id
-        WHERE judged.expired
+            priority, attempt_count - 1, due_since, started_at, now, group_name, taskfleet.trace_id(headers)
+        FROM buried
     ),
     freed AS (
         DELETE FROM taskfleet.idempotency_keys
-        USING judged JOIN taskfleet.tasks ON tasks.id = judged.task_id
-        WHERE judged.expired
-          AND idempotency_keys.kind_id = tasks.kind_id
-          AND idempotency_keys.key = tasks.idempotency_key
-          AND idempotency_keys.task_id = tasks.id
+        WHERE ctid = ANY (ARRAY(
+            SELECT key.at
+            FROM buried
+            CROSS JOIN LATERAL (
+                SELECT idempotency_keys.ctid AS at
+                FROM taskfleet.idempotency_keys
+                WHERE idempotency_keys.kind_id = buried.kind_id
+                  AND idempotency_keys.key = buried.idempotency_key
+                  AND idempotency_keys.task_id = buried.task_id
+                OFFSET 0
+            ) AS key
+            WHERE buried.idempotency_key IS NOT NULL
+        ))
     ),
     backlog AS (
         INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
@@ -912,7 +1017,8 @@ BEGIN
         INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, code, count, busy_seconds)
         SELECT
             kind_id, date_trunc('minute', now), CASE WHEN expired THEN 'failed' ELSE 'released' END,
-            CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*), sum(busy_seconds)
+            CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*),
+            extract(epoch FROM sum(now - started_at))::double precision
         FROM judged
         GROUP BY 1, 3, 4
     ),
@@ -1097,6 +1203,15 @@ WITH (autovacuum_vacuum_cost_delay='20');
 
 COMMENT ON TABLE taskfleet.leases IS 'Running tasks. The token fences every write about one; attempt_count includes the attempt that runs.';
 
+CREATE TABLE taskfleet.maintenance_jobs (
+    job text NOT NULL,
+    ran_at timestamp with time zone NOT NULL,
+    runs bigint DEFAULT 1 NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE taskfleet.maintenance_jobs IS 'When each maintenance job ran last, whoever ran it: the whole fleet together keeps its interval.';
+
 CREATE TABLE taskfleet.migrations (
     version integer NOT NULL,
     name text NOT NULL,
@@ -1162,6 +1277,8 @@ CREATE TABLE taskfleet.queues (
     waiting_expiry_seconds double precision DEFAULT 172800 NOT NULL,
     running_timeout_seconds double precision DEFAULT 86400 NOT NULL,
     missing_entity_seconds double precision DEFAULT 900 NOT NULL,
+    failed_retention_seconds double precision DEFAULT 604800 NOT NULL,
+    succeeded_retention_seconds double precision DEFAULT 2592000 NOT NULL,
     default_max_attempts integer DEFAULT 3 NOT NULL,
     default_min_backoff_seconds double precision DEFAULT 2 NOT NULL,
     default_max_backoff_seconds double precision DEFAULT 60 NOT NULL,
@@ -1175,6 +1292,7 @@ CREATE TABLE taskfleet.queues (
     CONSTRAINT queues_check CHECK ((default_max_backoff_seconds >= default_min_backoff_seconds)),
     CONSTRAINT queues_default_max_attempts_check CHECK ((default_max_attempts >= 1)),
     CONSTRAINT queues_default_min_backoff_seconds_check CHECK ((default_min_backoff_seconds >= (0)::double precision)),
+    CONSTRAINT queues_failed_retention_seconds_check CHECK ((failed_retention_seconds > (0)::double precision)),
     CONSTRAINT queues_fresh_seconds_check CHECK ((fresh_seconds >= (0)::double precision)),
     CONSTRAINT queues_max_concurrent_check CHECK ((max_concurrent >= 0)),
     CONSTRAINT queues_max_length_check CHECK ((max_length >= 0)),
@@ -1183,6 +1301,7 @@ CREATE TABLE taskfleet.queues (
     CONSTRAINT queues_name_check CHECK ((name <> ''::text)),
     CONSTRAINT queues_running_timeout_seconds_check CHECK ((running_timeout_seconds > (0)::double precision)),
     CONSTRAINT queues_stale_share_check CHECK (((stale_share >= (0)::double precision) AND (stale_share <= (1)::double precision))),
+    CONSTRAINT queues_succeeded_retention_seconds_check CHECK ((succeeded_retention_seconds > (0)::double precision)),
     CONSTRAINT queues_wait_goal_seconds_check CHECK ((wait_goal_seconds > (0)::double precision)),
     CONSTRAINT queues_waiting_expiry_seconds_check CHECK ((waiting_expiry_seconds > (0)::double precision)),
     CONSTRAINT queues_warn_length_check CHECK ((warn_length >= 0))
@@ -1337,6 +1456,9 @@ ALTER TABLE ONLY taskfleet.leadership
 ALTER TABLE ONLY taskfleet.leases
     ADD CONSTRAINT leases_pkey PRIMARY KEY (task_id);
 
+ALTER TABLE ONLY taskfleet.maintenance_jobs
+    ADD CONSTRAINT maintenance_jobs_pkey PRIMARY KEY (job);
+
 ALTER TABLE ONLY taskfleet.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
 
@@ -1385,9 +1507,7 @@ CREATE INDEX leases_by_kind ON taskfleet.leases USING btree (kind_id);
 
 CREATE INDEX leases_by_session ON taskfleet.leases USING btree (session_id);
 
-CREATE INDEX missing_entities_by_end ON taskfleet.missing_entities USING btree (until);
-
-CREATE INDEX ready_by_age ON taskfleet.ready USING btree (kind_id, run_at, task_id);
+CREATE INDEX ready_by_age ON taskfleet.ready USING btree (((kind_id)::bigint), run_at, task_id);
 
 CREATE INDEX ready_by_priority ON taskfleet.ready USING btree (kind_id, priority, run_at, task_id);
 
