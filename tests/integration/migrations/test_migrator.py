@@ -148,7 +148,8 @@ def test_a_schema_of_a_newer_release_is_left_alone(empty_database_url: str, fold
     known_migrations.cache_clear()
     Migrator(empty_database_url, folder=folder).up()
 
-    for refused in (older.up, lambda: older.down(0)):
+    calls: list[Callable[[], object]] = [older.up, lambda: older.down(0)]
+    for refused in calls:
         with pytest.raises(SchemaTooNewError, match="is at migration 3, this release knows 2"):
             refused()
     assert [row.state for row in older.status()] == [MigrationState.APPLIED, MigrationState.APPLIED, MigrationState.UNKNOWN]
