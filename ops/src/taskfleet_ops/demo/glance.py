@@ -137,8 +137,12 @@ class History:
         return self._per_minute([glance.failed for glance in self.glances], over_seconds=over_seconds)
 
     def finished_rates(self) -> Sequence[float]:
-        """Tasks finished per second, between one glance and the next."""
-        return [(after.finished - before.finished) / max(after.seconds - before.seconds, 0.001) for before, after in pairwise(self.glances)]
+        """Tasks finished per second, between one glance and the next, from just before the first one finished."""
+        rates = [
+            (after.finished - before.finished) / max(after.seconds - before.seconds, 0.001) for before, after in pairwise(self.glances)
+        ]
+        first = next((place for place, rate in enumerate(rates) if rate), 0)
+        return rates[max(first - 1, 0) :]
 
     def _per_minute(self, counts: Sequence[int], *, over_seconds: float) -> float:
         end = self.latest.seconds

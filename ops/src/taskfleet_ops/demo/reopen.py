@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from taskfleet.embedded import EmbeddedServer
+from taskfleet_ops.demo.stage.endings import tidy_end
 from taskfleet_ops.demo.stage.folder import database_of
 from taskfleet_ops.errors import OperationError
 
@@ -19,8 +20,8 @@ def reopen(folder: Path) -> None:
     if not (database / "data").is_dir():
         raise OperationError(f"{folder} is no kept demo: name the folder that `taskfleet demo --keep` printed")
     console = Console(highlight=False)
-    with EmbeddedServer(database) as server:
+    with tidy_end(), EmbeddedServer(database) as server:
         console.print(f"export TASKFLEET_DATABASE_URL={server.url} TASKFLEET_QUEUE=episodes", soft_wrap=True)
-        console.print("Paste that line into another terminal, then: taskfleet stats, taskfleet explain episodes, …")
+        console.print("Paste that line into another terminal, then: taskfleet stats, taskfleet explain episodes, …", soft_wrap=True)
         console.print(f"Ctrl-C here ends it; `rm -r {folder}` when you are done with it.", soft_wrap=True)
         signal.pause()

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -25,6 +24,7 @@ from taskfleet_ops.demo.result import broken_promises
 from taskfleet_ops.demo.show.live import LiveView
 from taskfleet_ops.demo.show.plain import PlainView
 from taskfleet_ops.demo.show.summary import print_summary
+from taskfleet_ops.demo.stage.endings import tidy_end
 from taskfleet_ops.demo.stage.folder import DemoFolder
 from taskfleet_ops.demo.stage.processes import Child, Program, child
 from taskfleet_ops.demo.stage.task_queue import task_queue_documents
@@ -66,7 +66,7 @@ def run_demo(options: DemoOptions) -> int:
     view: View = (
         PlainView(console, story=options.story) if options.plain or not console.is_terminal else LiveView(console, story=options.story)
     )
-    with _own_settings(), _stopped_like_ctrl_c(), DemoFolder(keep=options.keep) as folder:
+    with _own_settings(), tidy_end(), DemoFolder(keep=options.keep) as folder:
         with EmbeddedServer(folder.database, options=SERVER_OPTIONS) as server, view:
             view.say(f"PostgreSQL runs in {folder.database}")
             Migrator(server.url).up()
@@ -157,15 +157,3 @@ def _own_settings() -> Iterator[None]:
         yield
     finally:
         os.environ.update(hidden)
-
-
-@contextmanager
-def _stopped_like_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the demo as Ctrl-C does, tidily."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT)) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

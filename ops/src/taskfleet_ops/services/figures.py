@@ -7,7 +7,7 @@ from taskfleet.models import DecisionRecord
 from taskfleet.reports import EfficiencyReport, QueueStats, TrendMinute
 from taskfleet.store import ReaderStore
 from taskfleet_ops.services.access import Address, opened
-from taskfleet_ops.services.fleet import FleetCost, end_of_minute, fleet_cost, workers_at
+from taskfleet_ops.services.fleet import FleetCost, fleet_cost, most_workers
 from taskfleet_ops.services.queues import require_queue
 
 _DECISIONS_READ = 20_000
@@ -19,7 +19,7 @@ class FleetMinute:
     """One minute of a queue and its fleet."""
 
     workers: int
-    """At its end."""
+    """The most at any moment of it."""
     work: TrendMinute
 
 
@@ -58,7 +58,7 @@ async def trend(address: Address, queue: str, *, minutes: int) -> Sequence[Fleet
         await require_queue(reader, queue)
         work = await reader.trend(queue, minutes=minutes)
         decisions = await reader.decisions(queue, limit=_DECISIONS_READ)
-    workers = workers_at(decisions[::-1], [end_of_minute(minute.minute) for minute in work])
+    workers = most_workers(decisions[::-1], [minute.minute for minute in work])
     return [FleetMinute(workers=count, work=minute) for count, minute in zip(workers, work, strict=True)]
 
 

@@ -38,12 +38,12 @@ def fleet_cost(decisions: Sequence[DecisionRecord], *, now: datetime) -> FleetCo
     )
 
 
-def workers_at(decisions: Sequence[DecisionRecord], moments: Iterable[datetime]) -> Sequence[int]:
-    """The workers of each moment: those of the last decision before it, none before the first."""
+def most_workers(decisions: Sequence[DecisionRecord], minutes: Iterable[datetime]) -> Sequence[int]:
+    """The most workers at any moment of each minute: those of the decisions within it, and of the one that held when it began."""
     known = [(decision.decided_at, decision.replicas) for decision in decisions if decision.decided_at is not None]
-    return [next((replicas for at, replicas in reversed(known) if at <= moment), 0) for moment in moments]
+    return [_most(known, minute, minute + timedelta(minutes=1)) for minute in minutes]
 
 
-def end_of_minute(minute: datetime) -> datetime:
-    """The moment that a minute is over."""
-    return minute + timedelta(minutes=1)
+def _most(known: Sequence[tuple[datetime, int]], start: datetime, end: datetime) -> int:
+    held = next((replicas for at, replicas in reversed(known) if at <= start), 0)
+    return max([held, *(replicas for at, replicas in known if start < at < end)])

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from taskfleet.models import DecisionRecord
-from taskfleet_ops.services.fleet import FleetCost, end_of_minute, fleet_cost, scale_actions, workers_at
+from taskfleet_ops.services.fleet import FleetCost, fleet_cost, most_workers, scale_actions
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -58,11 +58,7 @@ def test_without_decisions_nothing_is_known() -> None:
     assert fleet_cost([], now=START) == FleetCost(since=None, peak_workers=0, pod_seconds=0, scale_actions=0)
 
 
-def test_workers_of_a_moment_are_those_of_the_last_decision_before_it() -> None:
-    moments = [at(-5), at(0), at(9), at(10), at(75), at(500)]
+def test_workers_of_a_minute_are_the_most_at_any_moment_of_it() -> None:
+    minutes = [at(-60), at(0), at(60), at(120)]
 
-    assert workers_at([*UP_AND_DOWN, decision(None, 7)], moments) == [0, 0, 0, 8, 3, 0]
-
-
-def test_a_minute_ends_when_the_next_begins() -> None:
-    assert end_of_minute(START) == at(60)
+    assert most_workers([*UP_AND_DOWN, decision(None, 7)], minutes) == [0, 8, 8, 0]

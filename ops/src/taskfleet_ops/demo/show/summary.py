@@ -39,7 +39,7 @@ def _task_rows(result: DemoResult, *, history: History, failed: Mapping[str, int
         ("tasks done", count(result.good.succeeded), f"of {count(result.good.total)} whose source exists"),
         *by_code,
         ("lost", count(result.lost), ""),
-        ("attempts per task", f"{attempts / max(result.tasks, 1):.2f}", "an overload answer gives a task back and uses up none"),
+        ("attempts per task", f"{attempts / max(result.tasks, 1):.2f}", "overload answers use up none"),
         ("tasks killed", count(result.killed), "cut off while they ran"),
     ]
 
@@ -55,7 +55,7 @@ def _call_rows(result: DemoResult) -> Sequence[tuple[str, str, str]]:
 
 
 def _fleet_rows(result: DemoResult, *, history: History, story: Story) -> Sequence[tuple[str, str, str]]:
-    pace = f"of {span(story.goal_seconds)}; the downstream's {story.calls_per_second:g} calls/s set the pace"
+    pace = f"of {span(story.goal_seconds)}: {story.calls_per_second:g} calls/s set the pace"
     return [
         ("workers", f"0 → {result.peak_workers} → {result.final_workers}", f"{result.scale_actions} scale actions"),
         ("pod-seconds", count(result.pod_seconds), ""),
