@@ -52,6 +52,9 @@ class Api:
     async def patch(self, path: str, body: Mapping[str, object], *, content_type: str = MERGE) -> dict[str, Any]:
         return await self._request("PATCH", path, body=body, content_type=content_type)
 
+    async def put(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        return await self._request("PUT", path, body=body)
+
     async def delete(self, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         return await self._request("DELETE", path, body=body)
 
