@@ -7,24 +7,6 @@ from uuid import UUID
 from taskfleet.models import Claim, ClaimedTask, Mark
 from taskfleet.words import Verdict
 
-_FIELDS = (
-    "task_id",
-    "token",
-    "kind",
-    "payload",
-    "headers",
-    "group",
-    "entity",
-    "priority",
-    "attempt",
-    "max_attempts",
-    "run_at",
-    "waited_seconds",
-    "timeout_seconds",
-    "entity_missing",
-)
-"""Of a claimed task, in the order of the columns of claim_tasks.sql."""
-
 
 def claim_parameters(
     session_id: UUID, *, kinds: Sequence[str], limit: int, marks: Sequence[Mark], stale_slots: int
@@ -44,5 +26,26 @@ def claim_parameters(
 def claim_from(rows: Sequence[tuple[Any, ...]]) -> Claim:
     """The claim that the rows of claim_tasks.sql tell of."""
     verdict, limited, task_id = rows[0][:3]
-    tasks = () if task_id is None else tuple(ClaimedTask(**dict(zip(_FIELDS, row[2:], strict=True))) for row in rows)
+    tasks = () if task_id is None else tuple(map(_task, rows))
     return Claim(verdict=Verdict(verdict), tasks=tasks, limited=limited)
+
+
+def _task(row: tuple[Any, ...]) -> ClaimedTask:
+    # Unpacked in the order of the columns: it runs once a task, and is the cheapest there is.
+    (_, _, task_id, token, kind, payload, headers, group, entity, priority, attempt, max_attempts, run_at, waited, timeout, missing) = row
+    return ClaimedTask(
+        task_id=task_id,
+        token=token,
+        kind=kind,
+        payload=payload,
+        headers=headers,
+        group=group,
+        entity=entity,
+        priority=priority,
+        attempt=attempt,
+        max_attempts=max_attempts,
+        run_at=run_at,
+        waited_seconds=waited,
+        timeout_seconds=timeout,
+        entity_missing=missing,
+    )

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from json import JSONDecoder
 from random import Random
 from types import TracebackType
 from typing import Any, LiteralString, Self, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, LiteralString, Self, TypeVar
 import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL, Literal
+from psycopg.types.json import set_json_loads
 
 from taskfleet.backoff import pauses
 from taskfleet.connecting import described, unreachable, with_defaults
@@ -156,6 +158,7 @@ class Database:
             autocommit=True,
             prepare_threshold=None if self._pooled else 0,
         )
+        set_json_loads(_json, connection)
         if self._statement_timeout_seconds is not None and not self._pooled:
             await connection.execute(SQL("SET statement_timeout = {}").format(Literal(round(self._statement_timeout_seconds * 1000))))
         return connection
@@ -164,6 +167,14 @@ class Database:
         cursor = await connection.execute(self.query("schema_version"))
         row = await cursor.fetchone()
         return 0 if row is None else int(row[0])
+
+
+_decode_json = JSONDecoder().raw_decode
+
+
+def _json(text: str | bytes) -> object:
+    """The value of JSON as PostgreSQL writes it: nothing around it, so the decoder's look for white space is left out (half as long)."""
+    return _decode_json(text if isinstance(text, str) else str(text, "utf-8"))[0]
 
 
 async def _nothing(connection: AsyncConnection[Any]) -> None:

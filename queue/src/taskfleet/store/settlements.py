@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from taskfleet.models import Completion, Failure, LeaseRef, Release, Settled, Settlement
+from taskfleet.store.arrays import bigints, uuids
 
 MESSAGE_CHARACTERS = 10_000
 STACK_CHARACTERS = 50_000
@@ -36,17 +37,21 @@ def settled_from(settlement: Settlement, rows: Iterable[tuple[int, object]]) -> 
     finished: list[int] = []
     retried: list[int] = []
     for task_id, outcome in rows:
-        (retried if outcome in {"retried", "released"} else finished).append(task_id)
+        (retried if outcome == "retried" or outcome == "released" else finished).append(task_id)  # noqa: PLR1714  # Runs once a task.
+    given: Sequence[Completion | Failure | Release] = (*settlement.completions, *settlement.failures, *settlement.releases)
+    if len(given) == len(finished) + len(retried):
+        return Settled(finished=tuple(finished), retried=tuple(retried))
     answered = {*finished, *retried}
-    ended: Iterable[Completion | Failure | Release] = (*settlement.completions, *settlement.failures, *settlement.releases)
-    stale = tuple(item.lease.task_id for item in ended if item.lease.task_id not in answered)
+    stale = tuple(item.lease.task_id for item in given if item.lease.task_id not in answered)
     return Settled(finished=tuple(finished), retried=tuple(retried), stale=stale)
 
 
 def _completions(completions: Sequence[Completion]) -> Mapping[str, object]:
+    results = [None if completion.result is None else _json(completion.result) for completion in completions]
     return {
         **_leases(completion.lease for completion in completions),
-        "results": [None if completion.result is None else _json(completion.result) for completion in completions],
+        # A batch without any result, the usual one, carries none: unnest fills up with NULL.
+        "results": results if any(result is not None for result in results) else None,
     }
 
 
@@ -71,7 +76,7 @@ def _releases(releases: Sequence[Release]) -> Mapping[str, object]:
 
 def _leases(leases: Iterable[LeaseRef]) -> dict[str, object]:
     held = list(leases)
-    return {"task_ids": [lease.task_id for lease in held], "tokens": [lease.token for lease in held]}
+    return {"task_ids": bigints([lease.task_id for lease in held]), "tokens": uuids([lease.token for lease in held])}
 
 
 def _text(text: str) -> str:

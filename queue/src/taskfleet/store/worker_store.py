@@ -9,6 +9,7 @@ from psycopg.rows import namedtuple_row, scalar_row
 
 from taskfleet.channels import RESULTS
 from taskfleet.models import Claim, HeartbeatAnswer, LeaseRef, Mark, NewSession, Settled, Settlement
+from taskfleet.store.arrays import bigints, uuids
 from taskfleet.store.claims import claim_from, claim_parameters
 from taskfleet.store.connection import Database
 from taskfleet.store.settlements import Statement, settled_from, statements_of
@@ -50,7 +51,11 @@ class WorkerStore:
 
         Leases that two heartbeats in a row do not name go back to the queue.
         """
-        parameters = {"session": session_id, **_leases(held)}
+        parameters = {
+            "session": session_id,
+            "task_ids": bigints(lease.task_id for lease in held),
+            "tokens": uuids(lease.token for lease in held),
+        }
 
         async def work(connection: _Connection) -> HeartbeatAnswer:
             cursor = connection.cursor(row_factory=namedtuple_row)
@@ -153,7 +158,3 @@ class WorkerStore:
         if waited_for := [task_id for task_id, answer in rows if answer is True]:
             await connection.execute("SELECT pg_notify(%s, id::text) FROM unnest(%s::bigint[]) AS id", [RESULTS, waited_for])
         return settled_from(settlement, rows)
-
-
-def _leases(leases: Sequence[LeaseRef]) -> dict[str, object]:
-    return {"task_ids": [lease.task_id for lease in leases], "tokens": [lease.token for lease in leases]}
