@@ -99,15 +99,15 @@ class Environment:
 
     def optional_seconds(self, name: str, *, low: float, milliseconds: str | None = None) -> float | None:
         """Seconds, or None; `milliseconds` names an older variable that gives the same in milliseconds and yields to this one."""
-        names = [(name, 1.0)] if milliseconds is None else [(name, 1.0), (milliseconds, 0.001)]
-        for variable, factor, found in [(variable, factor, self.optional_text(variable)) for variable, factor in names]:
+        names = [(name, 1.0)] if milliseconds is None else [(name, 1.0), (milliseconds, 1000.0)]
+        for variable, parts, found in [(variable, parts, self.optional_text(variable)) for variable, parts in names]:
             if found is None:
                 continue
             value = _number(found)
-            if value is None or value * factor < low:
-                self._wrong(variable, found, f"a number of {'seconds' if factor == 1 else 'milliseconds'}, {low / factor:g} or more")
+            if value is None or value / parts < low:
+                self._wrong(variable, found, f"a number of {'seconds' if parts == 1 else 'milliseconds'}, {low * parts:g} or more")
                 return None
-            return value * factor
+            return value / parts
         return None
 
     def seconds(self, name: str, *, default: float, low: float, milliseconds: str | None = None) -> float:

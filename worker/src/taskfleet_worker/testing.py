@@ -50,7 +50,7 @@ def fake_task(kind: str, payload: object = None, *, entity: str | None = None, h
 async def run_handler(
     tasks: Tasks, kind: str, payload: object = None, *, task: ClaimedTask | None = None
 ) -> Completion | Failure | Release:
-    """Run the handler of `kind` as a worker would and return what the queue would be told.
+    """Run the handler of a kind as a worker would and return what the queue would be told.
 
     `Completion.result` holds what it returned; `Failure` has code, message and whether it would be tried again; `Release` the delay.
     Payload types are applied. Raises KeyError if the registry has no such kind.
