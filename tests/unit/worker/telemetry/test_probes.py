@@ -115,7 +115,7 @@ async def test_an_occupied_port_is_named_with_the_way_out() -> None:
 
 
 async def test_without_dual_stack_sockets_ipv4_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes.socket, "has_dualstack_ipv6", lambda: False)
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
     async with served(Worker()) as server:
         assert (await get(server.port, "/livez"))[1] == "alive\n"
 

@@ -33,7 +33,7 @@ class Taker(BaseHTTPRequestHandler):
         self.send_response(202)
         self.end_headers()
 
-    do_PUT = do_DELETE = take
+    do_PUT = do_DELETE = take  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
