@@ -66,13 +66,13 @@ class Stage:
     def write(self, file: str, *documents: Mapping[str, Any]) -> Path:
         """Write a file of YAML documents, whole at once as an editor does."""
         path, draft = self.folder / file, self.folder / f"{file}.draft"
-        draft.write_text(yaml.safe_dump_all(documents))
+        draft.write_text(yaml.safe_dump_all(documents, sort_keys=False))
         draft.rename(path)
         return path
 
     def operator(self, *files: Path, arguments: Sequence[str] = (), **environment: str) -> "Operator":
         """Start the command."""
-        command = [COMMANDS / "taskfleet-operator", "run", "--local", *files, "--tick", str(TICK), *arguments]
+        command: list[str | Path] = [COMMANDS / "taskfleet-operator", "run", "--local", *files, "--tick", str(TICK), *arguments]
         settings = {
             "PYTHONPATH": str(self.folder),
             "TASKFLEET_LOG_LEVEL": "WARNING",

@@ -106,10 +106,10 @@ class FleetReporter:
         return replace(said, since=before.since if before is not None and before.status is said.status else now)
 
     def _log_conditions(self, facts: QueueFacts, told: _Told, conditions: dict[ConditionType, ConditionSaid]) -> None:
-        """Log a change of status or reason; on the first visit only what is not well."""
+        """Log a change of status or reason; on the first visit whether it is ready, and what else is not well."""
         for kind, said in conditions.items():
             before = told.conditions.get(kind)
-            well = said.status is HEALTHY.get(kind, said.status)
+            well = said.status is HEALTHY.get(kind, said.status) and kind is not ConditionType.READY
             if (before is None and well) or (before is not None and (before.status, before.reason) == (said.status, said.reason)):
                 continue
             _log.info(
