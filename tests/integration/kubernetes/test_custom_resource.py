@@ -134,6 +134,19 @@ def test_get_shows_the_columns_people_look_for(namespace: Namespace) -> None:
     assert set(wide) - set(narrow) == {"REASON", "FAILED%", "RATE", "QUEUE"}
 
 
+def without_integral_floats(value: Any) -> Any:
+    """Write 3.0 as 3: the schema takes both for an integer, but a CEL rule beside it refuses 3.0 with an error of its own."""
+    match value:
+        case dict():
+            return {name: without_integral_floats(each) for name, each in value.items()}
+        case list():
+            return [without_integral_floats(each) for each in value]
+        case float() if value.is_integer():
+            return int(value)
+        case other:
+            return other
+
+
 def model_takes(body: dict[str, Any]) -> bool:
     try:
         read_task_queue(body)
@@ -149,7 +162,7 @@ async def test_the_model_takes_what_the_api_server_stores_and_refuses_what_it_re
     @settings(max_examples=300, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
     @given(objects_of(SPEC))
     def collect(spec: dict[str, Any]) -> None:
-        specs.append(spec)
+        specs.append(without_integral_floats(spec))
 
     collect()
     stored, differing = 0, []
