@@ -1,6 +1,7 @@
 """The demo as people run it: real processes from end to end."""
 
 import json
+import re
 import signal
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -43,7 +44,7 @@ class Demo:
 
     def at_work(self, process: RunningProcess) -> Sequence[psutil.Process]:
         """Everything that the demo has started, once workers finish tasks."""
-        wait_until(lambda: "completed 0/min" not in process.output and " · completed " in process.output, within=60)
+        wait_until(lambda: re.search(r"completed [1-9]", process.output), within=60)
         self._started = psutil.Process(process.pid).children(recursive=True)
         return self._started
 
