@@ -115,7 +115,8 @@ class Fleet:
         return task
 
     def wait_for_state(self, task_id: int, state: str, *, within: float = 20.0) -> Task:
-        return wait_until(lambda: self.task(task_id) if self.task(task_id).state == state else None, within=within)
+        wait_until(lambda: self.task(task_id).state == state, within=within)
+        return self.task(task_id)
 
     def wait_for(self, what: str, *, within: float = 20.0) -> int:
         """The process that left this witness."""

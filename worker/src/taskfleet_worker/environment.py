@@ -16,8 +16,6 @@ class Environment:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._problems: list[str] = []
-        self.known: list[str] = []
-        """Every name that was asked for, in the order of asking."""
 
     def raise_problems(self) -> None:
         """Raise SettingsError if anything was missing or wrong so far."""
@@ -26,7 +24,6 @@ class Environment:
 
     def optional_text(self, name: str) -> str | None:
         """The text, or None."""
-        self.known.append(name)
         return self._environ.get(name, "").strip() or None
 
     def text(self, name: str, *, default: str) -> str:
