@@ -32,7 +32,9 @@ async def _run(chosen: argparse.Namespace, settings: SettingsFile) -> int:
         from taskfleet_operator.local.run import LocalOperator
 
         return await LocalOperator(chosen.local, settings).run()
-    raise OperatorError("name files with --local: the operator for a cluster is not part of this release yet")
+    from taskfleet_operator.in_cluster.run import run_in_cluster
+
+    return await run_in_cluster(settings)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from taskfleet_operator.databases.lane import StillBusyError
 from taskfleet_operator.databases.link import QueueSight, QueueWrite
 from taskfleet_operator.loop.deciding import Seen, decide_all
 from taskfleet_operator.loop.facts import QueueFacts
-from taskfleet_operator.loop.fleet import DrainMarks, FleetState, ScaleOrder
+from taskfleet_operator.loop.fleet import DrainMarks, FleetState, Scaled, ScaleOrder
 from taskfleet_operator.loop.known import KnownQueues
 from taskfleet_operator.loop.notebook import Notebook
 from taskfleet_operator.loop.observe import pods_of, startups
@@ -32,8 +32,12 @@ class ScaleTarget(Protocol):
         """Say what exists of each queue's workers. Workers of a queue that is not among these are let go."""
         ...
 
-    async def scale(self, task_queue: TaskQueue, order: ScaleOrder) -> None:
-        """Bring one queue's workers to the order; raises what kept it from that."""
+    async def prepare(self, task_queue: TaskQueue) -> None:
+        """Bring all but the number of workers to the spec; raises what kept it from that."""
+        ...
+
+    async def scale(self, task_queue: TaskQueue, order: ScaleOrder) -> Scaled:
+        """Take the next step to the order; raises what kept it from that."""
         ...
 
 
@@ -75,13 +79,14 @@ class Reconciler:
         self._settings, self._clock, self._tick_took = settings, clock, tick_took
         self._notebook = Notebook()
 
-    async def run(self, pulse: Pulse, vitals: Vitals) -> None:
-        """Tick for ever; at once when a TaskQueue changes."""
+    async def run(self, pulse: Pulse, vitals: Vitals, *, leading: Callable[[], bool] = lambda: True) -> None:
+        """Tick for ever, and at once when a TaskQueue changes; not while another operator may be leading."""
         while True:
             began = time.monotonic()
             self._known.changed.clear()
-            await self.tick()
-            self._tick_took(time.monotonic() - began)
+            if leading():
+                await self.tick()
+                self._tick_took(time.monotonic() - began)
             pulse.beat()
             vitals.started = True
             with suppress(TimeoutError):
@@ -136,6 +141,11 @@ class Reconciler:
         )
         if seen.fleet is None:
             return facts
+        if seen.ours:
+            try:
+                await self._target.prepare(seen.task_queue)
+            except Exception as error:  # noqa: BLE001 - the edge of one queue
+                return replace(facts, target_trouble=trouble_with_target(error))
         if decided is None:
             # Whoever took the queue over starts workers of its own; ours finish what they hold.
             order = ScaleOrder(replicas=0, leave=tuple(worker.pod for worker in seen.fleet.workers))
@@ -174,17 +184,10 @@ class Reconciler:
 
     async def _scale(self, seen: Seen, facts: QueueFacts, order: ScaleOrder) -> QueueFacts:
         """Give the order to the target."""
-        assert seen.fleet is not None
         try:
-            await self._target.scale(seen.task_queue, order)
+            return replace(facts, scaled=await self._target.scale(seen.task_queue, order))
         except Exception as error:  # noqa: BLE001 - the edge of one queue
             return replace(facts, target_trouble=trouble_with_target(error))
-        names = {worker.pod: worker.name for worker in seen.fleet.workers}
-        return replace(
-            facts,
-            scaled_from=seen.fleet.replicas if seen.fleet.replicas != order.replicas else None,
-            left=tuple(names.get(pod, pod) for pod in order.leave),
-        )
 
     def _not_followed(self) -> Sequence[QueueFacts]:
         return [QueueFacts(known=known) for known in self._known.all() if known.followed is None]

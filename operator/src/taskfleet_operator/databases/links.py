@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -24,6 +25,10 @@ class AccessSource(Protocol):
 
     async def access_of(self, task_queue: TaskQueue) -> DatabaseAccess:
         """Give the way into the queue's database; raises SecretMissingError."""
+        ...
+
+    def distrust(self, task_queue: TaskQueue) -> None:
+        """Read the way anew next time: the database could not be entered with it."""
         ...
 
 
@@ -56,7 +61,15 @@ class DatabaseLinks:
         self._url_of: dict[QueueKey, str] = {}
 
     async def look(self, task_queues: Sequence[TaskQueue], *, within: float) -> Mapping[QueueKey, QueueSight]:
-        """See every queue, or say what is in the way; takes no longer than `within` seconds."""
+        """See every queue, or say what is in the way; takes no longer than `within` seconds, and twice that when a Secret has changed."""
+        sights = await self._look_once(task_queues, within=within)
+        refused = [task_queue for task_queue in task_queues if _refused(sights.get(task_queue.key))]
+        if refused and await self._entered_otherwise(refused):
+            # The password was changed while we slept: not even this tick is lost.
+            sights = {**sights, **await self._look_once(task_queues, within=within)}
+        return sights
+
+    async def _look_once(self, task_queues: Sequence[TaskQueue], *, within: float) -> Mapping[QueueKey, QueueSight]:
         sights: dict[QueueKey, QueueSight] = {}
         groups = await self._by_database(task_queues, sights)
         answers = await asyncio.gather(*(self._look_at(url, group, within=within) for url, group in groups.items()))
@@ -64,6 +77,15 @@ class DatabaseLinks:
             sights.update(answer)
         await self._close_unused(groups)
         return sights
+
+    async def _entered_otherwise(self, task_queues: Sequence[TaskQueue]) -> bool:
+        """Read the way into these databases anew, and say whether any of it has changed."""
+        changed = False
+        for task_queue in task_queues:
+            self._access.distrust(task_queue)
+            with suppress(Exception):  # The next look tells what is wrong with it.
+                changed |= (await self._access.access_of(task_queue)).url != self._url_of.get(task_queue.key)
+        return changed
 
     async def write(self, key: QueueKey, wanted: QueueWrite, *, within: float) -> None:
         """Write for one queue; raises the store's errors, or StillBusyError when the database is slow (the next tick writes anew)."""
@@ -137,3 +159,7 @@ class DatabaseLinks:
             opened.maintenance.cancel()
             await asyncio.wait({opened.maintenance})
         await opened.link.close()
+
+
+def _refused(sight: QueueSight | None) -> bool:
+    return sight is not None and sight.trouble is not None and sight.trouble.reason is ConditionReason.DATABASE_UNREACHABLE

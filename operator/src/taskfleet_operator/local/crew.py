@@ -52,18 +52,23 @@ class Crew:
             problem=self._problem if self._replicas else None,
         )
 
-    def scale(self, launch: Launch, order: ScaleOrder) -> None:
-        """Bring the processes to the order: who may leave is told to, what is missing is started, old ones are replaced bit by bit."""
+    def scale(self, launch: Launch, order: ScaleOrder) -> tuple[str, ...]:
+        """Bring the processes to the order: who may leave is told to, what is missing is started, old ones are replaced bit by bit.
+
+        Gives the names of those that were told to end because they are not needed.
+        """
         self._replicas = order.replicas
         staying = {worker.pod: worker for worker in self._workers if not worker.leaving}
         surplus = max(0, len(staying) - order.replicas)
         unstarted = sorted((pod for pod in order.unstarted if pod in staying), key=lambda pod: staying[pod].lived_seconds)
-        for pod in [*(pod for pod in order.leave if pod in staying), *unstarted][:surplus]:
-            staying.pop(pod).tell_to_end()
+        gone = [staying.pop(pod) for pod in dict.fromkeys([*(pod for pod in order.leave if pod in staying), *unstarted][:surplus])]
+        for worker in gone:
+            worker.tell_to_end()
         outdated = [worker for worker in staying.values() if worker.launch.revision != launch.revision]
         missing = order.replicas - (len(self._workers) if outdated else len(staying))
         self._start(launch, missing)
         self._replace(outdated, current=len(staying) - len(outdated))
+        return tuple(worker.name for worker in gone)
 
     def let_go(self) -> None:
         """Tell every worker to end; a second time hastens them."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from taskfleet_operator.api.task_queue import TaskQueue
+from taskfleet_operator.api.task_queue import QueueKey, TaskQueue
 from taskfleet_operator.databases.link import DatabaseAccess
 from taskfleet_operator.errors import FileInvalidError, SecretMissingError
 from taskfleet_operator.local.documents import Documents, Manifest, SecretKey, joined, read_documents
@@ -27,7 +27,7 @@ class LocalFiles:
         self._files, self._known, self._environment = tuple(files), known, environment
         self._stamps: dict[Path, _Stamp] = {}
         self._documents: dict[Path, Documents] = {}
-        self._told: dict[str, Manifest] = {}
+        self._told: frozenset[QueueKey] = frozenset()
 
     def load(self) -> Sequence[FileInvalidError]:
         """Read what has changed; gives the errors of files that cannot be read, each told once."""
@@ -62,6 +62,9 @@ class LocalFiles:
             migrate_url=self._url(task_queue, name=migrate.secret_ref.name, key=migrate.secret_ref.key) if migrate else None,
         )
 
+    def distrust(self, task_queue: TaskQueue) -> None:
+        """Files are read again when they change; there is nothing to forget."""
+
     def _url(self, task_queue: TaskQueue, *, name: str, key: str) -> str:
         secrets = joined(list(self._documents.values())).secrets
         found = secrets.get(SecretKey(namespace=task_queue.key.namespace, name=name, key=key)) or self._environment.get(DATABASE_URL)
@@ -75,18 +78,20 @@ class LocalFiles:
 
     def _tell(self) -> None:
         """Tell the set of known queues what is new, different or gone."""
-        there: dict[str, Manifest] = {}
+        there: dict[QueueKey, Manifest] = {}
         for manifest in joined(list(self._documents.values())).task_queues:
-            key = str(key_of(manifest))
+            key = key_of(manifest)
             if key in there:
-                _log.error("file.duplicate", extra={"task_queue": key, "error": "two documents name this TaskQueue; the first is followed"})
+                _log.error(
+                    "file.duplicate", extra={"task_queue": str(key), "error": "two documents name this TaskQueue; the first is followed"}
+                )
                 continue
             there[key] = manifest
-        for key in set(self._told) - set(there):
-            self._known.forget(self._told[key])
+        for key in self._told - set(there):
+            self._known.forget(key)
         for manifest in there.values():
             self._known.remember(self._with_database(manifest), unknown_fields=False)
-        self._told = there
+        self._told = frozenset(there)
 
     def _with_database(self, manifest: Manifest) -> Manifest:
         """Let a TaskQueue leave out its database where the environment names one."""

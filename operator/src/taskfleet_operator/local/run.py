@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,6 +18,7 @@ from taskfleet_operator.local.files import LocalFiles
 from taskfleet_operator.local.target import LocalTarget
 from taskfleet_operator.loop.known import KnownQueues
 from taskfleet_operator.process.health import HealthServer
+from taskfleet_operator.process.signals import Signals
 from taskfleet_operator.process.supervise import Pulse, Vitals, supervise
 from taskfleet_operator.reconcile import Reconciler
 from taskfleet_operator.reporting.metrics import FleetMetrics
@@ -70,7 +70,7 @@ class LocalOperator:
         """Follow the files until SIGTERM or SIGINT, then let every worker finish. Gives the exit code."""
         if not self._has_something_to_follow():
             return 1
-        stop, hasten = _signals()
+        signals = Signals()
         async with AsyncExitStack() as stack:
             await self._serve_health(stack)
             loops = [
@@ -78,12 +78,12 @@ class LocalOperator:
                 self._loop("files", self._watch_files),
                 self._loop("workers", self._target.watch),
             ]
-            await stop.wait()
+            await signals.stop.wait()
             _log.info("operator.stopping", extra={"note": "workers finish what they run; a second signal hastens them"})
             for loop in loops:
                 loop.cancel()
             await asyncio.wait(loops)
-            await self._target.close(hasten=hasten)
+            await self._target.close(hasten=signals.hasten)
             await self._databases.close()
         _log.info("operator.stopped")
         return 0
@@ -116,15 +116,3 @@ class LocalOperator:
             self._files.load()
             pulse.beat()
             await asyncio.sleep(FILES_SECONDS)
-
-
-def _signals() -> tuple[asyncio.Event, asyncio.Event]:
-    """Give what the first and what the second SIGTERM or SIGINT sets."""
-    stop, hasten = asyncio.Event(), asyncio.Event()
-
-    def told() -> None:
-        (hasten if stop.is_set() else stop).set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told)
-    return stop, hasten

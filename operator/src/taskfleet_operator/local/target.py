@@ -14,7 +14,7 @@ from taskfleet_operator.databases.links import AccessSource
 from taskfleet_operator.local.crew import Crew
 from taskfleet_operator.local.launch import Launch, launch_of
 from taskfleet_operator.local.restarts import Restarts
-from taskfleet_operator.loop.fleet import FleetState, ScaleOrder
+from taskfleet_operator.loop.fleet import FleetState, Scaled, ScaleOrder
 from taskfleet_operator.process.supervise import Pulse
 from taskfleet_operator.settings import OperatorSettings
 from taskfleet_operator.trouble import Trouble, trouble_with_target
@@ -66,10 +66,13 @@ class LocalTarget:
             _log.info("queue.let_go", extra={"task_queue": str(key)})
         return {task_queue.key: await self._look_at(task_queue) for task_queue in task_queues}
 
-    async def scale(self, task_queue: TaskQueue, order: ScaleOrder) -> None:
+    async def prepare(self, task_queue: TaskQueue) -> None:
+        """Nothing to do: processes are all there is."""
+
+    async def scale(self, task_queue: TaskQueue, order: ScaleOrder) -> Scaled:
         """Start and end processes; raises WorkerTemplateError or WorkerStartError."""
         post = self._posts[task_queue.key]
-        post.crew.scale(post.launch, order)
+        return Scaled(replicas=order.replicas, gone=post.crew.scale(post.launch, order))
 
     async def watch(self, pulse: Pulse) -> None:
         """Notice ended workers and show output, for ever."""

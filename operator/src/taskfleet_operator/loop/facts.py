@@ -1,11 +1,10 @@
 """All that one tick knows and did of one TaskQueue: what the report is made of."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taskfleet.models import QueueMeasurement
 from taskfleet_operator.api.task_queue import TaskQueue
-from taskfleet_operator.loop.fleet import FleetState
+from taskfleet_operator.loop.fleet import FleetState, Scaled
 from taskfleet_operator.loop.known import KnownQueue
 from taskfleet_operator.scaling import Decision
 from taskfleet_operator.trouble import Trouble
@@ -34,15 +33,20 @@ class QueueFacts:
     target_trouble: Trouble | None = None
     """Why its workers could not be seen or scaled."""
     rates: Rates | None = None
-    scaled_from: int | None = None
-    """What the target was set to before this tick changed it; None: it was not changed."""
-    left: Sequence[str] = ()
-    """Names of the workers that were told to go."""
+    scaled: Scaled | None = None
+    """What was done to the fleet; None: nothing was tried, or it failed."""
 
     @property
     def task_queue(self) -> TaskQueue | None:
         """The version that is followed."""
         return self.known.followed
+
+    @property
+    def scaled_from(self) -> int | None:
+        """What the target was set to before this tick changed it; None: it was not changed."""
+        if self.fleet is None or self.scaled is None or self.scaled.replicas == self.fleet.replicas:
+            return None
+        return self.fleet.replicas
 
     @property
     def ready_tasks(self) -> int:

@@ -20,8 +20,10 @@ class FleetWorker:
     startup_seconds: float | None = None
     """Creation to readiness where the target knows it; else the operator takes the moment its session was opened."""
     ready: bool = True
+    chosen: bool = False
+    """It is the next to go and still part of `replicas` (its deletion cost is set): that is never taken back."""
     leaving: bool = False
-    """It was told to end, or chosen for it: that is never taken back."""
+    """It was told to end, and `replicas` holds it no longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,16 @@ class ScaleOrder:
     """Pods that may go now: drained, without a lease. Lower the replicas by exactly these."""
     unstarted: tuple[str, ...] = ()
     """Pods without a session: the first to go when there are more than `replicas` besides those that may leave."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaled:
+    """What an order has brought so far."""
+
+    replicas: int
+    """What the target is set to now."""
+    gone: tuple[str, ...] = ()
+    """Names of the workers that were told to end."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,12 +52,9 @@ class KnownQueues:
             self.changed.set()
         return now
 
-    def forget(self, manifest: Mapping[str, Any]) -> None:
-        """Drop a TaskQueue that was deleted; another object that took its name meanwhile stays."""
-        key, uid = key_of(manifest), str((manifest.get("metadata") or {}).get("uid", ""))
-        known = self._queues.get(key)
-        if known is not None and known.uid == uid:
-            del self._queues[key]
+    def forget(self, key: QueueKey) -> None:
+        """Drop a TaskQueue that was deleted."""
+        if self._queues.pop(key, None) is not None:
             self.changed.set()
 
     def all(self) -> tuple[KnownQueue, ...]:

@@ -87,6 +87,7 @@ def _worker(session: SessionSeen, member: FleetWorker) -> Worker:
         pod=member.pod,
         draining=session.draining,
         drained=session.drained,
+        chosen=member.chosen,
         leaving=member.leaving,
         ready=member.ready,
     )

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Protocol
 
+from taskfleet.errors import TaskfleetError
+from taskfleet_operator.errors import OperatorError
+
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
@@ -42,6 +45,7 @@ class Vitals:
 
     def __init__(self) -> None:
         self._pulses: dict[str, Pulse] = {}
+        self._followed: dict[str, tuple[Callable[[], float], float]] = {}
         self.started = False
         """True once the first pass is through: what /readyz tells, for leader and standby alike."""
 
@@ -50,16 +54,22 @@ class Vitals:
         made = self._pulses[name] = Pulse(name=name, limit_seconds=limit_seconds)
         return made
 
+    def follow(self, name: str, silent_seconds: Callable[[], float], *, limit_seconds: float) -> None:
+        """Watch a loop that keeps its own time."""
+        self._followed[name] = (silent_seconds, limit_seconds)
+
     def forget(self, name: str) -> None:
         """Drop the pulse of a loop that ended on purpose."""
         self._pulses.pop(name, None)
 
     def stale(self) -> tuple[str, ...]:
         """Say which loops have been silent for too long, in sentences; empty: the process lives."""
+        silences = {name: (pulse.silent_seconds, pulse.limit_seconds) for name, pulse in self._pulses.items()}
+        silences |= {name: (silent_seconds(), limit) for name, (silent_seconds, limit) in self._followed.items()}
         return tuple(
-            f"{pulse.name} was last heard of {pulse.silent_seconds:.0f} s ago, limit {pulse.limit_seconds:.0f} s"
-            for pulse in self._pulses.values()
-            if pulse.silent_seconds > pulse.limit_seconds
+            f"{name} was last heard of {silent:.0f} s ago, limit {limit:.0f} s"
+            for name, (silent, limit) in silences.items()
+            if silent > limit
         )
 
 
@@ -96,7 +106,12 @@ async def supervise(
             in_a_row = 1 if pulse.beaten_at > before else in_a_row + 1
             pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (in_a_row - 1)) * random.uniform(0.5, 1)
             failures.loop_failed(name)
-            _log.exception("loop.failed", extra={"loop": name, "in_a_row": in_a_row, "again_in_seconds": round(pause, 2)})
+            _log.error(
+                "loop.failed",
+                extra={"loop": name, "error": str(error), "in_a_row": in_a_row, "again_in_seconds": round(pause, 2)},
+                # An error on purpose says all in its message; of any other the place matters too.
+                exc_info=not isinstance(error, OperatorError | TaskfleetError),
+            )
             await sleep(pause)
         else:
             vitals.forget(name)

@@ -44,14 +44,14 @@ def events_between(
 
 
 def _scaled(facts: QueueFacts) -> tuple[EventSaid | None, ...]:
-    if facts.decision is None:
+    if facts.decision is None or facts.scaled is None:
         return ()
     scaled = drained = None
     if facts.scaled_from is not None:
-        note = f"from {facts.scaled_from} to {facts.decision.replicas}: {facts.decision.message}"
+        note = f"from {facts.scaled_from} to {facts.scaled.replicas}: {facts.decision.message}"
         scaled = EventSaid(reason=EventReason.SCALED, note=note, action="Scale")
-    if facts.left:
-        note = f"{', '.join(facts.left)}: finished and told to go"
+    if facts.scaled.gone:
+        note = f"{', '.join(facts.scaled.gone)}: finished and told to go"
         drained = EventSaid(reason=EventReason.DRAINED, note=note, action="Scale")
     return scaled, drained
 

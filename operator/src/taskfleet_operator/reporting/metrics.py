@@ -49,8 +49,8 @@ class FleetMetrics:
         """Take in a tick."""
         self._facts = tuple(facts)
         for each in facts:
-            if each.scaled_from is not None and each.decision is not None:
-                direction = "up" if each.decision.replicas > each.scaled_from else "down"
+            if each.scaled_from is not None and each.scaled is not None and each.decision is not None:
+                direction = "up" if each.scaled.replicas > each.scaled_from else "down"
                 self._decisions.labels(*_names(each), direction, each.decision.reason.value).inc()
 
     def leads(self, leads: bool) -> None:  # noqa: FBT001 - the whole meaning is in the name
