@@ -102,7 +102,7 @@ async def supervise(
         before = pulse.beaten_at
         try:
             await work(pulse)
-        except Exception:  # noqa: BLE001 - the edge of a loop
+        except Exception as error:  # noqa: BLE001 - the edge of a loop
             in_a_row = 1 if pulse.beaten_at > before else in_a_row + 1
             pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (in_a_row - 1)) * random.uniform(0.5, 1)
             failures.loop_failed(name)
