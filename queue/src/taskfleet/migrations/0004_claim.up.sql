@@ -395,7 +395,7 @@ BEGIN
             EXIT WHEN room <= 0;
             lane_room := CASE visit.lane
                 WHEN 1 THEN room - stale_room
-                WHEN 2 THEN ceil(stale_room::numeric / visit.kinds_in_lane)
+                WHEN 2 THEN least(stale_room, ceil(stale_slots::numeric / visit.kinds_in_lane))
                 WHEN 3 THEN stale_room
                 ELSE room
             END;
