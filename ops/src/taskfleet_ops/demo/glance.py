@@ -28,6 +28,8 @@ class Glance:
     """How many attempts ended so, by outcome and code."""
     answers: AnswerCounts = field(default_factory=AnswerCounts)
     decision: DecisionRecord | None = None
+    """The latest on record: one is kept when it differs from the one before, and now and then."""
+    decision_age_seconds: float = 0.0
 
     def count(self, outcome: Outcome, code: ErrorCode | None = None) -> int:
         """Attempts that ended so; with a code, only those with it."""
@@ -86,6 +88,7 @@ def glance_of(measurement: QueueMeasurement, *, decision: DecisionRecord | None,
         outcomes=outcomes,
         answers=answers,
         decision=decision,
+        decision_age_seconds=(measurement.measured_at - decision.decided_at).total_seconds() if decision and decision.decided_at else 0.0,
     )
 
 

@@ -143,7 +143,7 @@ def _judge(evidence: Evidence, *, options: DemoOptions, console: Console) -> int
     for sentence in broken:
         sys.stderr.write(f"taskfleet: broken: {sentence}\n")
     if not broken:
-        console.print("Every good task done exactly once, every gone one asked about once; nothing lost, nothing killed, no worker left.")
+        console.print("Every promise kept: good tasks done once, gone ones asked about once, nothing lost or killed.", soft_wrap=True)
     return 1 if broken else 0
 
 

@@ -12,7 +12,6 @@ from taskfleet.store import Database, OperatorStore, ReaderStore
 from taskfleet_ops.demo.downstream.answers import AnswerCounts
 from taskfleet_ops.demo.downstream.client import DownstreamClient
 from taskfleet_ops.demo.glance import Glance, History, glance_of
-from taskfleet_ops.demo.stage.processes import Child
 from taskfleet_ops.demo.story import Story
 
 LOOK_SECONDS: Final = 1.0
@@ -32,6 +31,13 @@ class View(Protocol):
 
     def show(self, history: History) -> None:
         """The figures of the moment."""
+
+
+class Running(Protocol):
+    """A process that the story needs."""
+
+    def require_running(self) -> None:
+        """Raise DemoError when it ended by itself."""
 
 
 class Watch:
@@ -59,13 +65,13 @@ class Watch:
         """What the downstream counted."""
         return AnswerCounts.from_dict(json.loads((await self._downstream.get("/counts")).body))
 
-    async def until_decided(self, *, child: Child) -> None:
+    async def until_decided(self, *, child: Running) -> None:
         """Wait for the operator's first decision."""
         while (await self.look()).decision is None:
             child.require_running()
             await asyncio.sleep(LOOK_SECONDS / 4)
 
-    async def until_over(self, *, view: View, children: Sequence[Child]) -> bool:
+    async def until_over(self, *, view: View, children: Sequence[Running]) -> bool:
         """Show the work until all of it is finished and the last worker gone; False when nothing moved for too long.
 
         Raises DemoError when a child ended by itself.

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -14,6 +14,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 def decision(*, replicas: int) -> DecisionRecord:
     return DecisionRecord(
         queue="episodes",
+        decided_at=NOW - timedelta(seconds=4),
         replicas=replicas,
         wanted=8,
         desired=8,
@@ -83,6 +84,7 @@ def test_a_measurement_is_added_up_over_kinds() -> None:
     assert glance.count(Outcome.RELEASED, ErrorCode.OVERLOADED) == 2
     assert glance.count(Outcome.RELEASED, ErrorCode.SHUTDOWN) == 0
     assert not glance.idle
+    assert glance.decision_age_seconds == 4
 
 
 def test_a_queue_that_nobody_decided_about_has_the_workers_that_registered() -> None:

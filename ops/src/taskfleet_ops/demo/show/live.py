@@ -11,13 +11,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from taskfleet_ops.demo.glance import History
+from taskfleet_ops.demo.glance import Glance, History
 from taskfleet_ops.demo.story import Story
 from taskfleet_ops.text.figures import count, percent, span
 from taskfleet_ops.text.sparkline import sparkline
 
 _BAR_WIDTH = 40
 _SPARK_WIDTH = 60
+_FRESH_SECONDS = 3.0
 
 
 class LiveView:
@@ -52,10 +53,16 @@ def panel(history: History, *, story: Story) -> RenderableType:
     figures.add_column()
     for row in _rows(history, story=story):
         figures.add_row(*row)
-    decision = latest.decision
-    why = Text.assemble((decision.reason, "bold"), "  ", decision.message) if decision else Text("the operator looks around", style="dim")
     title = f"taskfleet demo · queue {story.queue} · {span(latest.seconds)}"
-    return Panel(Group(figures, Text(), why), title=title, title_align="left", border_style="cyan", padding=(1, 2))
+    return Panel(Group(figures, Text(), _why(latest)), title=title, title_align="left", border_style="cyan", padding=(1, 2))
+
+
+def _why(latest: Glance) -> Text:
+    decision = latest.decision
+    if decision is None:
+        return Text("the operator looks around", style="dim")
+    since = f"  (for {span(latest.decision_age_seconds)})" if latest.decision_age_seconds >= _FRESH_SECONDS else ""
+    return Text.assemble((decision.reason, "bold"), "  ", decision.message, (since, "dim"))
 
 
 def _rows(history: History, *, story: Story) -> Sequence[tuple[RenderableType, RenderableType, RenderableType]]:

@@ -27,7 +27,7 @@ def print_summary(console: Console, result: DemoResult, *, history: History, sto
     console.print()
     console.print(table)
     rates = history.finished_rates()
-    console.print(f"  finished/s  {sparkline(rates)}  peak {count(max(rates, default=0))}", highlight=False)
+    console.print(f"  finished/s  {sparkline(rates, width=48)}  peak {count(max(rates, default=0))}", highlight=False)
     console.print()
 
 
@@ -55,7 +55,7 @@ def _call_rows(result: DemoResult) -> Sequence[tuple[str, str, str]]:
 
 
 def _fleet_rows(result: DemoResult, *, history: History, story: Story) -> Sequence[tuple[str, str, str]]:
-    pace = f"of {span(story.goal_seconds)}: {story.calls_per_second:g} calls/s set the pace"
+    pace = f"of {span(story.goal_seconds)}, at {story.calls_per_second:g} calls/s"
     return [
         ("workers", f"0 → {result.peak_workers} → {result.final_workers}", f"{result.scale_actions} scale actions"),
         ("pod-seconds", count(result.pod_seconds), ""),

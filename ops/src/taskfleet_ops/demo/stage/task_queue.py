@@ -33,7 +33,7 @@ def _task_queue(story: Story, *, downstream: str) -> dict[str, object]:
             "worker": {
                 "concurrency": story.slots,
                 "leaseSeconds": int(story.lease_seconds),
-                "drainSeconds": 5,
+                "drainSeconds": 3,
                 "template": {"spec": {"containers": [_container(downstream)]}},
             },
         },

@@ -100,6 +100,15 @@ def test_before_the_first_decision_the_operator_looks_around() -> None:
     assert "the operator looks around" in written(screen)
 
 
+def test_a_decision_that_holds_for_a_while_says_how_long() -> None:
+    history = History()
+    history.add(replace(glance(40), decision_age_seconds=12.3))
+    screen = console()
+    screen.print(panel(history, story=STORY))
+
+    assert "at 0.03 s each (for 12 s)" in words(screen)
+
+
 def test_lines_said_during_the_live_view_stay() -> None:
     screen = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     with LiveView(screen, story=STORY) as view:
