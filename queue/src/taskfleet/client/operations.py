@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from taskfleet.client.batches import PlacedTask, PreparedBatches, followed_by, ledger_groups, ready_lines, task_lines
 from taskfleet.client.known_queue import KnownQueue, Look
 from taskfleet.client.steps import Copy, Flow, Query, ask
 from taskfleet.client.validation import PreparedTask, prepare, require_size
 from taskfleet.errors import TaskfleetError, TaskNotFoundError
-from taskfleet.models import Attempt, Enqueued, NewTask, Task
-from taskfleet.words import DeadReason, TaskState
+from taskfleet.models import Enqueued, NewTask, Task
+from taskfleet.store.tasks import task_from
 
 TRIES = 3
 """How often a statement is repeated that met what was committed after its snapshot: each try is a new snapshot."""
@@ -43,36 +44,6 @@ class _Holder:
     kind_id: int
     key: str
     task_id: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class _TaskRow:
-    """One row of get_task.sql."""
-
-    task_id: int
-    queue: str
-    kind: str
-    state: str
-    priority: int | None
-    payload: object
-    headers: Mapping[str, str] | None
-    group_name: str | None
-    entity: str | None
-    idempotency_key: str | None
-    attempt_count: int
-    max_attempts: int | None
-    created_at: datetime
-    run_at: datetime | None
-    last_attempt_at: datetime | None
-    finished_at: datetime | None
-    lease_expires_at: datetime | None
-    worker: str | None
-    result: object
-    dead_reason: str | None
-    code: str | None
-    message: str | None
-    stack: str | None
-    trace_id: str | None
 
 
 def enqueue(task: NewTask, *, queue: KnownQueue, clock: Clock) -> Flow[Enqueued]:
@@ -113,13 +84,11 @@ def length(queue: KnownQueue) -> Flow[int]:
 
 def get_task(task_id: int) -> Flow[Task]:
     """One task wherever it is in its life; raises TaskNotFoundError."""
-    rows = yield from ask(Query(name="get_task", parameters={"task_id": task_id}, row=_TaskRow))
+    rows = yield from ask(Query[dict[str, Any]](name="get_task", parameters={"task_id": task_id}, row=dict))
     if not rows:
         raise TaskNotFoundError(task_id)
-    attempts: Sequence[Attempt] = ()
-    if rows[0].attempt_count:
-        attempts = yield from ask(Query(name="get_attempts", parameters={"task_id": task_id}, row=Attempt))
-    return _task(rows[0], attempts)
+    attempts = yield from ask(Query[dict[str, Any]](name="get_attempts", parameters={"task_id": task_id}, row=dict))
+    return task_from(rows[0], attempts)
 
 
 def _look(queue: KnownQueue, tasks: Sequence[PreparedTask], *, clock: Clock) -> Flow[None]:
@@ -231,33 +200,3 @@ def _parameters(task: PreparedTask, queue: KnownQueue) -> Mapping[str, object]:
 
 def _contended(what: str) -> TaskfleetError:
     return TaskfleetError(f"{what}: others kept creating and finishing it during {TRIES} tries; nothing was enqueued, try again")
-
-
-def _task(row: _TaskRow, attempts: Sequence[Attempt]) -> Task:
-    return Task(
-        task_id=row.task_id,
-        queue=row.queue,
-        kind=row.kind,
-        state=TaskState(row.state),
-        priority=row.priority,
-        payload=row.payload,
-        headers=row.headers,
-        group=row.group_name,
-        entity=row.entity,
-        idempotency_key=row.idempotency_key,
-        attempt_count=row.attempt_count,
-        max_attempts=row.max_attempts,
-        created_at=row.created_at,
-        run_at=row.run_at,
-        last_attempt_at=row.last_attempt_at,
-        finished_at=row.finished_at,
-        lease_expires_at=row.lease_expires_at,
-        worker=row.worker,
-        result=row.result,
-        dead_reason=None if row.dead_reason is None else DeadReason(row.dead_reason),
-        code=row.code,
-        message=row.message,
-        stack=row.stack,
-        trace_id=row.trace_id,
-        attempts=attempts,
-    )

@@ -14,6 +14,7 @@ class Waker:
         self._lock = threading.Lock()
         self._sent_at = float("-inf")
         self._timer: threading.Timer | None = None
+        self._sending: threading.Thread | None = None
 
     def wake(self) -> None:
         """Send, now or soon; never dropped."""
@@ -22,7 +23,7 @@ class Waker:
                 return
             since = time.monotonic() - self._sent_at
             if since < self._seconds:
-                self._timer = threading.Timer(self._seconds - since, self.flush)
+                self._timer = threading.Timer(self._seconds - since, self._send_waiting)
                 self._timer.daemon = True
                 self._timer.start()
                 return
@@ -30,11 +31,18 @@ class Waker:
         self._send()
 
     def flush(self) -> None:
-        """Send at once what waits, if anything does."""
+        """Send at once what waits, if anything does, and see through what the timer's thread is sending."""
+        self._send_waiting()
+        sending = self._sending
+        if sending is not None and sending is not threading.current_thread():
+            sending.join()
+
+    def _send_waiting(self) -> None:
         with self._lock:
             timer, self._timer = self._timer, None
             if timer is None:
                 return
             timer.cancel()
             self._sent_at = time.monotonic()
+            self._sending = threading.current_thread() if threading.current_thread() is timer else None
         self._send()

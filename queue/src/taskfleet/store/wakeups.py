@@ -111,7 +111,8 @@ class Waker:
     def __init__(self, database: "Database") -> None:
         self._database = database
         self._sent_at: dict[str, float] = {}
-        self._waiting: dict[str, asyncio.Task[None]] = {}
+        self._waiting: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def wake(self, queue: str) -> None:
         """Wake a queue's workers; failures are logged, nobody depends on it."""
@@ -121,15 +122,18 @@ class Waker:
         if since >= DEBOUNCE_SECONDS:
             await self._send(queue)
         else:
-            self._waiting[queue] = asyncio.create_task(self._send_later(queue, DEBOUNCE_SECONDS - since), name=f"wake {queue}")
+            self._waiting.add(queue)
+            task = asyncio.create_task(self._send_later(queue, DEBOUNCE_SECONDS - since), name=f"wake {queue}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Send what waits."""
-        await asyncio.gather(*self._waiting.values(), return_exceptions=True)
+        """Send what waits, and see what is being sent through: it would give its connection back to a pool that is closed."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _send_later(self, queue: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        self._waiting.pop(queue, None)
+        self._waiting.discard(queue)
         await self._send(queue)
 
     async def _send(self, queue: str) -> None:

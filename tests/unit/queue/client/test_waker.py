@@ -49,3 +49,25 @@ def test_nothing_waiting_flushes_nothing() -> None:
     Waker(sent, seconds=60).flush()
 
     assert sent.threads == []
+
+
+def test_a_flush_waits_for_what_is_being_sent() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    sent: list[threading.Thread] = []
+
+    def send() -> None:
+        if threading.current_thread() is not main:
+            begun.set()
+            go_on.wait(10)
+        sent.append(threading.current_thread())
+
+    main = threading.current_thread()
+    waker = Waker(send, seconds=0.01)
+    waker.wake()
+    waker.wake()
+    begun.wait(10)
+    threading.Timer(0.05, go_on.set).start()
+
+    waker.flush()
+
+    assert len(sent) == 2
