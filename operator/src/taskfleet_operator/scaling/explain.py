@@ -22,8 +22,7 @@ def _cause(stand: Stand, reason: Reason) -> str:
         case Reason.DEADLINE_DEMAND:
             return _deadline(stand)
         case Reason.ARRIVAL_RATE:
-            rate = sum(stand.estimates.rates.values())
-            return f"{rate:,.3g} tasks arrive a second and keep {stand.load:,.3g} slots busy"
+            return f"{stand.arriving.rate:,.3g} tasks arrive a second and keep {stand.arriving.load:,.3g} slots busy"
         case Reason.PANIC_BACKLOG:
             return _panic(stand)
         case Reason.MIN_REPLICAS:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from taskfleet_operator.scaling.capacity import Capacity, capacity
-from taskfleet_operator.scaling.demand.floor import offered_load
+from taskfleet_operator.scaling.demand.floor import NOTHING, Arriving, arriving
 from taskfleet_operator.scaling.demand.want import Want, pods_for, want
 from taskfleet_operator.scaling.demand.work import SAFETY, Work, admissible_work, least_slack
 from taskfleet_operator.scaling.estimates.learn import Estimates, Learned, learn
@@ -29,7 +29,7 @@ class Stand:
     estimates: Estimates
     fleet: Capacity
     work: Work
-    load: float
+    arriving: Arriving
     want: Want
     leave: Leave
     wanted_pods: int
@@ -55,9 +55,9 @@ def stand(observation: QueueObservation, policy: ScalingPolicy, memory: Memory, 
     breakers = _breakers(learned.kinds)
     work = admissible_work(observation, policy, estimates, running=fleet.running, breakers=breakers)
     stopped = observation.paused or policy.stop is not StopPolicy.NONE
-    load = 0.0 if stopped else offered_load(policy, estimates, breakers=breakers, paused_kinds=observation.paused_kinds)
-    wanted = want(work, policy, estimates, fleet, load=load)
-    left = leave(Scene(work=work, policy=policy, estimates=estimates, fleet=fleet, load=load), wanted, memory, now=now)
+    wave = NOTHING if stopped else _arriving(observation, policy, estimates, breakers)
+    wanted = want(work, policy, estimates, fleet, wave)
+    left = leave(Scene(work=work, policy=policy, estimates=estimates, fleet=fleet, arriving=wave), wanted, memory, now=now)
     limits = own_limits(observation, policy, estimates, breakers=breakers)
     memory = replace(memory, decided_at=now, kinds=learned.kinds, startups=learned.startups, unused=left.unused, tapered=left.tapered)
     if policy.mode is Mode.AUTO:
@@ -70,13 +70,18 @@ def stand(observation: QueueObservation, policy: ScalingPolicy, memory: Memory, 
         estimates=estimates,
         fleet=fleet,
         work=work,
-        load=load,
+        arriving=wave,
         want=wanted,
         leave=left,
         wanted_pods=_wanted_pods(wanted, left, fleet, policy),
         limit=lowest(limits),
         goal_reachable=SAFETY * policy.max_wait_seconds >= least_slack(policy, estimates),
     )
+
+
+def _arriving(observation: QueueObservation, policy: ScalingPolicy, estimates: Estimates, breakers: Mapping[str, int]) -> Arriving:
+    planned = SAFETY * policy.max_wait_seconds
+    return arriving(policy, estimates, breakers=breakers, planned_wait_seconds=planned, paused_kinds=observation.paused_kinds)
 
 
 def _wanted_pods(wanted: Want, left: Leave, fleet: Capacity, policy: ScalingPolicy) -> int:

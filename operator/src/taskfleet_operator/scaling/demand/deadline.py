@@ -12,6 +12,10 @@ from math import sqrt
 from taskfleet_operator.scaling.capacity import Capacity
 from taskfleet_operator.scaling.demand.work import Due
 
+LUCK = 1.0
+PRESSING_LUCK = 2.0
+"""Standard deviations of a Poisson count that are not hoped for."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Supply:
@@ -70,7 +74,7 @@ def freed(due: Due, supply: Supply) -> float:
     """The share that running tasks make room for when they end, less the luck in it.
 
     A slot whose task is longer than the slack frees with probability x/S; one whose task is shorter is idle for x − S. Expecting c
-    completions, c − √c are credited: ten slots held by 600 s tasks are no room for a 42 s deadline.
+    completions, c − √c are credited, c − 2√c where the work is pressing: ten slots held by 600 s tasks are no room for a 42 s deadline.
     """
     slack = due.slack_seconds
     completions = 0.0
@@ -80,9 +84,10 @@ def freed(due: Due, supply: Supply) -> float:
         completions += count * slack / seconds
         free = max(0.0, slack - seconds)
         share += count * min(1.0, slack / seconds) / alone(due, seconds=free, service=supply.service)
-    if completions <= 1:
+    luck = PRESSING_LUCK if due.pressing else LUCK
+    if completions <= luck * luck:
         return 0.0
-    return share * (1 - 1 / sqrt(completions))
+    return share * (1 - luck / sqrt(completions))
 
 
 def need(dues: Iterable[Due], supply: Supply, claims: Claims = ALL) -> Need:

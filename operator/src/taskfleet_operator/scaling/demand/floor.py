@@ -1,6 +1,7 @@
-"""The rate floor: the slots that arrivals keep busy, and for goals shorter than a start-up the slots that must be there already."""
+"""What arrivals ask for: the slots they keep busy, the idle ones worth keeping, and what a goal shorter than a start-up needs there."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil, exp, inf, sqrt
 
 from taskfleet_operator.scaling.estimates.learn import Estimates
@@ -9,43 +10,70 @@ from taskfleet_operator.scaling.policy import ScalingPolicy
 SHORT_GOAL = 1.1
 """A goal below so many leads cannot wait for a new worker."""
 LATE_SHARE = 0.05
+REHIRED_SHARE = 0.2
 
 
-def offered_load(
-    policy: ScalingPolicy, estimates: Estimates, *, breakers: Mapping[str, int], paused_kinds: frozenset[str] = frozenset()
-) -> float:
-    """Slots that arrivals keep busy: Σ min(λ·S, quota, rate·S)."""
-    limits = {kind.kind: kind for kind in policy.kinds}
-    load = 0.0
-    for kind, rate in estimates.rates.items():
-        if kind in paused_kinds:
-            continue
-        seconds = estimates.service[kind]
-        useful = rate * seconds
-        limit = limits.get(kind)
-        if limit is not None:
-            by_quota = inf if limit.max_concurrent is None else limit.max_concurrent
-            by_rate = inf if limit.starts_per_second is None else limit.starts_per_second * seconds
-            useful = min(useful, by_quota, by_rate)
-        load += min(useful, breakers.get(kind, inf))
-    return load
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arriving:
+    """What the arrivals of a queue ask for, in slots."""
+
+    load: float = 0.0
+    """a: kept busy on average, Σ min(λ·S, quota, rate·S)."""
+    keep: int = 0
+    """Worth keeping though idle at times: a slot that will be needed again sooner than a restart takes."""
+    floor: float = 0.0
+    """Kept whatever waits now."""
+    rate: float = 0.0
+    """λ: tasks a second."""
 
 
-def rate_floor(load: float, policy: ScalingPolicy, estimates: Estimates, *, planned_wait_seconds: float) -> float:
-    """The slots to keep whatever waits now."""
-    if load <= 0 or policy.max_wait_seconds > SHORT_GOAL * estimates.lead_seconds:
-        return load
-    return max(load, float(erlang_slots(load, wait_seconds=planned_wait_seconds, service_seconds=estimates.typical_service_seconds)))
+NOTHING = Arriving()
 
 
-def erlang_slots(load: float, *, wait_seconds: float, service_seconds: float) -> int:
+def arriving(
+    policy: ScalingPolicy,
+    estimates: Estimates,
+    *,
+    breakers: Mapping[str, int],
+    planned_wait_seconds: float,
+    paused_kinds: frozenset[str] = frozenset(),
+) -> Arriving:
+    """Judge the arrivals of all kinds that are not paused."""
+    rates = {kind: rate for kind, rate in estimates.rates.items() if kind not in paused_kinds}
+    if not rates:
+        return NOTHING
+    load, rate = _load(rates, policy, estimates, breakers), sum(rates.values())
+    keep = worth_keeping(rate, service_seconds=load / rate, startup_seconds=estimates.startup_seconds)
+    if policy.max_wait_seconds > SHORT_GOAL * estimates.lead_seconds:
+        spare_wait = max(0.0, planned_wait_seconds - estimates.lead_seconds)
+        keep = min(keep, erlang_slots(load, wait_seconds=spare_wait, service_seconds=load / rate, late_share=REHIRED_SHARE))
+        return Arriving(load=load, keep=keep, floor=min(load, keep), rate=rate)
+    there = erlang_slots(load, wait_seconds=planned_wait_seconds, service_seconds=load / rate)
+    return Arriving(load=load, keep=max(keep, there), floor=float(there), rate=rate)
+
+
+def worth_keeping(rate: float, *, service_seconds: float, startup_seconds: float) -> int:
+    """The slots that arrivals need again before a new worker could be up, if every task starts at once.
+
+    The m-th slot is needed again after h_m = (1 + (m − 1)·h_{m−1}/S) / λ on average (the time an M/M/∞ queue takes from m − 1 to m
+    busy); it is kept while h_m <= D. About a + 2√a for short tasks: 3.8 tasks a second of 6 s with a 15 s start-up are worth 32 slots.
+    One task of ten minutes a minute is worth none: it takes longer until the next than to start a worker.
+    """
+    slots, again = 0, 1 / rate
+    while again <= startup_seconds:
+        slots += 1
+        again = (1 + slots * again / service_seconds) / rate
+    return slots
+
+
+def erlang_slots(load: float, *, wait_seconds: float, service_seconds: float, late_share: float = LATE_SHARE) -> int:
     """The smallest number of slots with which at most 5 % wait longer than `wait_seconds` (Erlang C, M/M/n).
 
     A load of 10 with nobody willing to wait: 17 slots; that is 10 + 2.2·√10.
     """
     slots = max(1, ceil(load + 1e-9))
     most = ceil(load + 4 * sqrt(load) + 4)
-    while slots < most and _late_share(slots, load, wait_seconds / service_seconds) > LATE_SHARE:
+    while slots < most and _late_share(slots, load, wait_seconds / service_seconds) > late_share:
         slots += 1
     return slots
 
@@ -58,6 +86,21 @@ def erlang_c(slots: int, load: float) -> float:
     for busy in range(1, slots + 1):
         blocking = load * blocking / (busy + load * blocking)
     return blocking / (1 - load / slots * (1 - blocking))
+
+
+def _load(rates: Mapping[str, float], policy: ScalingPolicy, estimates: Estimates, breakers: Mapping[str, int]) -> float:
+    limits = {kind.kind: kind for kind in policy.kinds}
+    load = 0.0
+    for kind, rate in rates.items():
+        seconds = estimates.service[kind]
+        useful = min(rate * seconds, breakers.get(kind, inf))
+        limit = limits.get(kind)
+        if limit is not None and limit.max_concurrent is not None:
+            useful = min(useful, limit.max_concurrent)
+        if limit is not None and limit.starts_per_second is not None:
+            useful = min(useful, limit.starts_per_second * seconds)
+        load += useful
+    return load
 
 
 def _late_share(slots: int, load: float, wait_in_service_times: float) -> float:

@@ -7,7 +7,7 @@ from taskfleet_operator.scaling.capacity import Capacity
 from taskfleet_operator.scaling.decision import Step
 from taskfleet_operator.scaling.demand import deadline
 from taskfleet_operator.scaling.demand.deadline import Claims, Need, Supply
-from taskfleet_operator.scaling.demand.floor import rate_floor
+from taskfleet_operator.scaling.demand.floor import Arriving
 from taskfleet_operator.scaling.demand.panic import panics
 from taskfleet_operator.scaling.demand.work import SAFETY, Due, Work
 from taskfleet_operator.scaling.estimates.learn import Estimates
@@ -41,13 +41,12 @@ class Want:
     steps: tuple[Step, ...]
 
 
-def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, *, load: float) -> Want:
-    """Ask for slots. `load` is the offered load of the arrivals in slots."""
-    lacking = missing(work, policy, estimates, fleet, load=load)
-    arriving = rate_floor(load, policy, estimates, planned_wait_seconds=SAFETY * policy.max_wait_seconds)
+def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, arriving: Arriving) -> Want:
+    """Ask for slots."""
+    lacking = missing(work, policy, estimates, fleet, arriving)
     minimum = float(policy.min_replicas * policy.slots_per_replica)
-    floor = max(arriving, minimum, 1.0 if work.total > 0 else 0.0)
-    steps = (_deadline_step(work, lacking.slots, fleet), _floor_step(arriving, load, policy))
+    floor = max(arriving.floor, minimum, 1.0 if work.total > 0 else 0.0)
+    steps = (_deadline_step(work, lacking.slots, fleet), _floor_step(arriving, policy))
     if panics(work, policy, estimates, fleet):
         panic = Step(name="panic", did=_panic_clause(work, policy), reason=Reason.PANIC_BACKLOG)
         return Want(slots=inf, reason=Reason.PANIC_BACKLOG, floor=floor, due=lacking.due, steps=(*steps, panic))
@@ -58,13 +57,13 @@ def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacit
     return Want(slots=slots, reason=reason, floor=floor, due=lacking.due, steps=steps)
 
 
-def missing(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, *, load: float) -> Missing:
+def missing(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, arriving: Arriving) -> Missing:
     """What the deadline law asks for beyond `fleet`, over both lanes."""
     supply = Supply(capacity=fleet, service=estimates.service, startup_seconds=estimates.startup_seconds)
     fresh = _fresh_need(work, policy, supply)
     if work.stale.all is None:
         return Missing(slots=fresh.new_slots, due=fresh.due)
-    stale = _stale_need(work, work.stale.all, policy, supply, load=load)
+    stale = _stale_need(work, work.stale.all, policy, supply, load=arriving.load)
     due = stale.due if stale.new_slots > fresh.new_slots or fresh.due is None else fresh.due
     return Missing(slots=fresh.new_slots + stale.new_slots, due=due)
 
@@ -103,9 +102,9 @@ def _deadline_step(work: Work, new: float, fleet: Capacity) -> Step:
     return Step(name="deadline", did=did, slots=fleet.slots + new, reason=Reason.DEADLINE_DEMAND if new > 0 else None)
 
 
-def _floor_step(arriving: float, load: float, policy: ScalingPolicy) -> Step:
-    did = f"arrivals keep {load:.1f} slots busy, {arriving:.1f} are kept for them; minReplicas is {policy.min_replicas}"
-    return Step(name="rate floor", did=did, slots=arriving)
+def _floor_step(arriving: Arriving, policy: ScalingPolicy) -> Step:
+    did = f"arrivals keep {arriving.load:.1f} slots busy, {arriving.floor:.1f} are kept for them; minReplicas is {policy.min_replicas}"
+    return Step(name="rate floor", did=did, slots=arriving.floor)
 
 
 def _panic_clause(work: Work, policy: ScalingPolicy) -> str:

@@ -22,6 +22,8 @@ class Due:
     counts: Mapping[str, float]
     """Admissible tasks by kind."""
     total: float
+    pressing: bool = False
+    """The slack is at its floor: what is hoped for now and fails cannot be made good later."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,14 +66,19 @@ class Goal:
     aged_from_seconds: float = 0.0
     """A stale task's wait counts from when it became stale."""
 
+    @property
+    def floor_seconds(self) -> float:
+        """No slack is less."""
+        return max(self.least_slack_seconds, self.wait_seconds / 4)
+
     def slack(self, age_seconds: float) -> float:
         """Seconds left for a task of this age, never less than a new worker needs."""
         left = SAFETY * self.wait_seconds - max(0.0, age_seconds - self.aged_from_seconds)
-        return max(left, self.least_slack_seconds, self.wait_seconds / 4)
+        return max(left, self.floor_seconds)
 
     def urgency(self, age_seconds: float) -> float:
         """The slack rounded down to a step."""
-        least = max(self.least_slack_seconds, self.wait_seconds / 4)
+        least = self.floor_seconds
         step = (SAFETY * self.wait_seconds - least) / URGENCY_CLASSES
         if step <= 0:
             return least
@@ -134,7 +141,7 @@ class _Admission:
         self._together = policy.max_concurrent
         self._all_running = sum(running.values())
 
-    def within(self, slack: float, waiting: Mapping[str, int]) -> Due:
+    def within(self, slack: float, waiting: Mapping[str, int], *, pressing: bool) -> Due:
         """The admissible part of `waiting`."""
         counts: dict[str, float] = dict(waiting)
         for kind, limit in self._limits.items():
@@ -146,7 +153,7 @@ class _Admission:
             if allowed < total:
                 counts = {kind: count * allowed / total for kind, count in counts.items()}
                 total = allowed
-        return Due(slack_seconds=slack, counts=counts, total=total)
+        return Due(slack_seconds=slack, counts=counts, total=total, pressing=pressing)
 
     def _may_start(self, limit: KindLimits, slack: float) -> float:
         by_rate = inf if limit.starts_per_second is None else limit.starts_per_second * slack
@@ -172,5 +179,5 @@ def _lane(buckets: list[ReadyTasks], goal: Goal, admit: _Admission) -> Lane:
     for slack in sorted(classes):
         for bucket in classes[slack]:
             waiting[bucket.kind] = waiting.get(bucket.kind, 0) + bucket.count
-        due.append(admit.within(slack, waiting))
+        due.append(admit.within(slack, waiting, pressing=slack <= goal.floor_seconds))
     return Lane(due=tuple(due), oldest_seconds=max(bucket.oldest_seconds for bucket in buckets))

@@ -5,6 +5,8 @@ from math import ceil
 
 from taskfleet_operator.scaling.capacity import Capacity, reduced
 from taskfleet_operator.scaling.decision import Step
+from taskfleet_operator.scaling.demand.floor import Arriving
+from taskfleet_operator.scaling.demand.panic import panics
 from taskfleet_operator.scaling.demand.want import ROUNDING, Want, missing
 from taskfleet_operator.scaling.demand.work import Work, goals
 from taskfleet_operator.scaling.estimates.learn import Estimates
@@ -37,7 +39,7 @@ class Scene:
     policy: ScalingPolicy
     estimates: Estimates
     fleet: Capacity
-    load: float
+    arriving: Arriving
 
 
 def leave(scene: Scene, wanted: Want, memory: Memory, *, now: float) -> Leave:
@@ -45,7 +47,7 @@ def leave(scene: Scene, wanted: Want, memory: Memory, *, now: float) -> Leave:
     policy, fleet, startup = scene.policy, scene.fleet, scene.estimates.startup_seconds
     window = observe_unused(memory.unused, fleet, now=now, startup_seconds=startup, tick_seconds=policy.tick_seconds)
     calm = _calm_window(scene, memory.tapered, now=now)
-    idle = unused(window, fleet, load=scene.load, now=now, startup_seconds=startup)
+    idle = unused(window, fleet, keep=scene.arriving.keep, now=now, startup_seconds=startup)
     ends = taper.surplus(calm, slots=fleet.slots, now=now)
     asked = max(idle.slots, ends)
     if asked <= 0 or wanted.slots > fleet.slots:
@@ -63,7 +65,9 @@ def _spared(scene: Scene, slots: int) -> int:
         if slots <= 0:
             return 0
         fewer = reduced(scene.fleet, slots)
-        back = missing(scene.work, scene.policy, scene.estimates, fewer, load=scene.load).slots
+        if panics(scene.work, scene.policy, scene.estimates, fewer):
+            return 0
+        back = missing(scene.work, scene.policy, scene.estimates, fewer, scene.arriving).slots
         if back <= ROUNDING:
             return slots
         slots -= ceil(back - ROUNDING)
@@ -72,7 +76,7 @@ def _spared(scene: Scene, slots: int) -> int:
 
 def _calm_window(scene: Scene, before: RecentLow, *, now: float) -> RecentLow:
     policy, estimates = scene.policy, scene.estimates
-    needed = taper.calm_need(scene.work, estimates.service, goal=goals(policy, estimates)[0], load=scene.load)
+    needed = taper.calm_need(scene.work, estimates.service, goal=goals(policy, estimates)[0], load=scene.arriving.load)
     if needed is None:
         return RecentLow()
     gap = max(QUICK_SECONDS, GAP_TICKS * policy.tick_seconds)

@@ -5,7 +5,6 @@ worker stays idle for long, however many slots are too many.
 """
 
 from dataclasses import dataclass
-from math import ceil, sqrt
 
 from taskfleet_operator.scaling.capacity import Capacity
 from taskfleet_operator.scaling.windows import RecentLow
@@ -42,10 +41,9 @@ def observe_unused(window: RecentLow, fleet: Capacity, *, now: float, startup_se
     )
 
 
-def unused(window: RecentLow, fleet: Capacity, *, load: float, now: float, startup_seconds: float) -> Unused:
-    """The slots that may go: above a + 2√a after 10 s, inside it after the longer window (a: the offered load)."""
+def unused(window: RecentLow, fleet: Capacity, *, keep: int, now: float, startup_seconds: float) -> Unused:
+    """The slots that may go: above the `keep` slots that arrivals are worth after 10 s, inside it after the longer window."""
     quick = window.low(QUICK_SECONDS, now=now)
     slow = window.low(slow_window(startup_seconds), now=now)
-    band = ceil(load + 2 * sqrt(load))
-    above = min(quick or 0.0, fleet.slots - band)
+    above = min(quick or 0.0, fleet.slots - keep)
     return Unused(slots=int(max(above, slow or 0.0, 0.0)), quick=quick, slow=slow)

@@ -1,0 +1,74 @@
+"""Who decides in a simulation: our law, or something simpler to compare with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from taskfleet_operator.scaling import Memory, QueueObservation, Reason, ScalingPolicy, decide
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Orders:
+    """What a controller wants done."""
+
+    replicas: int
+    drain: tuple[UUID, ...] = ()
+    undrain: tuple[UUID, ...] = ()
+    remove: tuple[UUID, ...] = ()
+    """Drained pods that end now; lowering the replicas further ends pods as a ReplicaSet would."""
+    claim_ceiling: int | None = None
+    kind_ceilings: Mapping[str, int] = field(default_factory=dict)
+    reason: Reason = Reason.STEADY
+    message: str = ""
+
+
+class Controller(Protocol):
+    """Decides at every tick."""
+
+    name: str
+    tick_seconds: float
+
+    def orders(self, observation: QueueObservation, *, now: float) -> Orders:
+        """What to do now."""
+        ...
+
+
+class Law:
+    """taskfleet's own law."""
+
+    def __init__(self, policy: ScalingPolicy, *, name: str = "taskfleet") -> None:
+        self.name = name
+        self.tick_seconds = policy.tick_seconds
+        self.memory = Memory()
+        self._policy = policy
+
+    def orders(self, observation: QueueObservation, *, now: float) -> Orders:
+        """Decide and remember."""
+        decided = decide(observation, self._policy, self.memory, now=now)
+        self.memory = decided.memory
+        decision = decided.decision
+        return Orders(
+            replicas=decision.replicas,
+            drain=decision.drain,
+            undrain=decision.undrain,
+            remove=decision.removable,
+            claim_ceiling=decision.claim_ceiling,
+            kind_ceilings=decision.kind_ceilings,
+            reason=decision.reason,
+            message=decision.message,
+        )
+
+
+class Fixed:
+    """Always the same number of pods, from the first tick until nothing is left."""
+
+    def __init__(self, replicas: int, *, tick_seconds: float = 2.0) -> None:
+        self.name = f"fixed {replicas}"
+        self.tick_seconds = tick_seconds
+        self._replicas = replicas
+
+    def orders(self, observation: QueueObservation, *, now: float) -> Orders:
+        """Keep the number."""
+        del observation, now
+        return Orders(replicas=self._replicas)
