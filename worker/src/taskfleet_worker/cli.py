@@ -1,6 +1,7 @@
 """The command line `taskfleet-worker`: arguments in, an exit code out, errors as sentences on standard error."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, Exit.DATABASE)
     except WorkerStartError as error:
         return _complain(error, Exit.FAILED)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def _run(target: str | None) -> int:

@@ -41,8 +41,11 @@ async def serve(settings: WorkerSettings, tasks: Tasks) -> int:
         worker.supervisor.start("wakeups", _wakeups(database, worker, settings.queue))
         if settings.loops.maintenance:
             worker.supervisor.start("maintenance", _maintenance(database, worker, settings.loops))
-        async with _pushing(settings, worker, scrape):
-            code = await worker.run()
+        try:
+            async with _pushing(settings, worker, scrape):
+                code = await worker.run()
+        finally:
+            await worker.supervisor.stop()
     if worker.lingering:
         leave_at_once(code)
     return code

@@ -94,6 +94,22 @@ async def test_a_sync_handler_runs_in_a_thread_with_its_context() -> None:
     assert ending.record == Completion(lease=claimed_task().lease, result=[False, True])
 
 
+async def test_a_plain_function_may_hand_on_what_an_async_one_returns() -> None:
+    tasks = Tasks()
+
+    async def send() -> str:
+        await asyncio.sleep(0)
+        return "sent"
+
+    def hand_on() -> object:
+        return send()
+
+    tasks.task("mail")(hand_on)
+    ending = await Workshop(tasks).ending_of(claimed_task())
+
+    assert ending.record == Completion(lease=claimed_task().lease, result="sent")
+
+
 @pytest.mark.parametrize("is_async", [True, False], ids=["async", "sync"])
 async def test_what_a_handler_raises_becomes_its_ending(is_async: bool) -> None:
     tasks = Tasks()

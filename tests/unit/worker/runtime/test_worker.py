@@ -396,6 +396,21 @@ async def test_a_stop_while_the_database_is_away_says_so_in_the_exit_code(monkey
     assert await run == Exit.UNWRITTEN
 
 
+async def test_a_database_that_comes_back_at_the_very_end_still_hears_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, gate = FakeWorkerStore(), asyncio.Event()
+    store.enqueue("mail")
+    worker = Worker(store, gated(gate), SETTINGS)
+    monkeypatch.setattr(worker, "_flush", lambda: asyncio.sleep(0))
+    run = asyncio.create_task(worker.run())
+    await eventually(lambda: store.states() == {1: "running"})
+    store.faults.before += [DatabaseUnreachableError("away")]
+    worker.stop.receive(15)
+    gate.set()
+
+    assert await run == Exit.DONE
+    assert store.states() == {1: "succeeded"}
+
+
 async def test_marks_go_with_claims_while_there_is_work() -> None:
     store, tasks = FakeWorkerStore(), Tasks()
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import cast
 
 from taskfleet.models import ClaimedTask, Completion, Failure, LeaseRef, Release
@@ -224,6 +225,9 @@ class Jobs:
             return 0.0
         if error is not None:
             return self._fail(job, error)
+        if isawaitable(result):
+            # A plain function that hands on what an async one returned, as decorators do.
+            result = await result
         self._end(job, Completion(lease=job.task.lease, result=result))
         return 0.0
 

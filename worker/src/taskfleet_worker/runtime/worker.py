@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from taskfleet.errors import DatabaseUnreachableError
 from taskfleet_worker.registry import Tasks
 from taskfleet_worker.rules.admission import Admission, KindLimit
 from taskfleet_worker.rules.endings import StopReason
@@ -33,10 +34,15 @@ from taskfleet_worker.telemetry.metrics import WorkerMetrics
 
 _log = logging.getLogger("taskfleet.worker")
 
+TRY_SECONDS = 20.0
+"""One try to connect with the pause behind it, at most."""
 INSIST_SECONDS = 1.0
 """How long a handler that was cancelled may clean up before its task is given back all the same."""
-FLUSH_SECONDS = 3.0
-"""How long the last endings may try to reach the database."""
+FLUSH_SECONDS = 2.0
+"""How long the last endings may try to reach the database; then once more, with the goodbye, for as long."""
+
+LAST_PAUSE_SECONDS = 0.05
+"""Between tries of the last word."""
 
 
 class Exit(IntEnum):
@@ -82,7 +88,9 @@ class Worker:
         self.stop = StopRequests()
         self.started = False
         """True once it has had a session; it never turns false again."""
-        self.supervisor = Supervisor(stale_seconds=settings.loops.stale_seconds, failed=self.metrics.loop_failures.add)
+        # One call may spend all its tries on an unreachable database, which is no reason to be restarted.
+        stale_seconds = max(settings.loops.stale_seconds, TRY_SECONDS * settings.database.connect_tries)
+        self.supervisor = Supervisor(stale_seconds=stale_seconds, failed=self.metrics.loop_failures.add)
 
     @property
     def taken_slots(self) -> int:
@@ -121,11 +129,10 @@ class Worker:
             await jobs.finished(within=INSIST_SECONDS)
             jobs.abandon()
         await self._flush()
-        unwritten = len(parts.holdings.outbox)
         await self.supervisor.stop()
-        closed = await self._close_session()
-        _log.info("worker.stopped", extra={"unwritten": unwritten, "lingering": self.lingering})
-        if unwritten or not closed:
+        in_order = await self._say_goodbye()
+        _log.info("worker.stopped", extra={"unwritten": len(parts.holdings.outbox), "lingering": self.lingering})
+        if not in_order:
             return Exit.UNWRITTEN
         return Exit.DONE if self.stop.hastened_by is None else 128 + self.stop.hastened_by
 
@@ -144,9 +151,15 @@ class Worker:
             self._parts.intake.bell.ring()
             await asyncio.sleep(0.005)
 
-    async def _close_session(self) -> bool:
+    async def _say_goodbye(self) -> bool:
+        """Write what is left, if anything, and close the session; False if that did not work."""
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
+                while len(self._parts.holdings.outbox):
+                    try:
+                        await self._parts.exchange.once()
+                    except DatabaseUnreachableError:
+                        await asyncio.sleep(LAST_PAUSE_SECONDS)
                 await self._parts.session.close()
         except Exception as error:  # noqa: BLE001 - the last word of a process that goes anyway
             _log.warning("session.not_closed", extra={"error": f"{type(error).__name__}: {error}"})
