@@ -238,7 +238,8 @@ async def test_what_is_over_is_forgotten(scene: Scene) -> None:
         "INSERT INTO taskfleet.outcome_minutes SELECT id, now() - interval '31 days', 'succeeded', '', 1, 1 FROM taskfleet.kinds"
     )
     await scene.rows(
-        "INSERT INTO taskfleet.decisions (queue_id, decided_at, replicas, wanted, desired, reason, message, ready, running, oldest_seconds, steps)"
+        "INSERT INTO taskfleet.decisions"
+        " (queue_id, decided_at, replicas, wanted, desired, reason, message, ready, running, oldest_seconds, steps)"
         " SELECT id, now() - interval '31 days', 1, 1, 1, 'Steady', '', 0, 0, 0, '[]' FROM taskfleet.queues"
     )
 

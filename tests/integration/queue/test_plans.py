@@ -1,0 +1,212 @@
+"""Claim, settling and measuring read what they need and nothing else, at 88,000 waiting and 1,000,000 finished tasks.
+
+With statistics that are fresh, with statistics that still say the queue is empty, and with plans that were made when it was.
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from taskfleet.models import KindPolicy, NewSession
+from taskfleet.store import Database, WorkerStore
+from taskfleet.store.claims import claim_parameters
+from tests.integration.queue.plans import Node, watched
+from tests.integration.queue.scene import QUEUE, Scene
+from tests.support.postgres import TestServer
+
+pytestmark = pytest.mark.requirement("A4")
+
+KINDS = ("send", "resize")
+SESSION = UUID(int=1)
+BATCH = 100
+BIG = {"ready", "tasks", "leases", "dead_letters", "idempotency_keys", "missing_entities"}
+
+_FINISHED = """
+INSERT INTO taskfleet.succeeded_tasks (id, created_at, started_at, finished_at, kind_id, attempt_count)
+SELECT -number, now(), now(), now(), 1 + number % 2, 1 FROM generate_series(1, 1000000) AS number
+"""
+_WAITING = """
+WITH added AS (
+    INSERT INTO taskfleet.tasks (kind_id, payload, entity, idempotency_key)
+    SELECT 1 + number % 2, '{"source": "https://example.org"}', 'entity-' || number % 5000, 'key-' || number
+    FROM generate_series(1, 88000) AS number
+    RETURNING id, kind_id, idempotency_key
+),
+keyed AS (
+    INSERT INTO taskfleet.idempotency_keys (kind_id, key, task_id) SELECT kind_id, idempotency_key, id FROM added
+),
+placed AS (
+    INSERT INTO taskfleet.ready (task_id, run_at, due_since, kind_id, priority)
+    SELECT id, now() - make_interval(secs => 100 + id * 3), now() - make_interval(secs => 100 + id * 3), kind_id, 3 + id % 3
+    FROM added
+    RETURNING kind_id, priority, run_at
+)
+INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+SELECT kind_id, priority, taskfleet.backlog_bucket(run_at, now()), count(*) FROM placed GROUP BY 1, 2, 3
+"""
+_HELD = "(SELECT array_agg(task_id) AS ids, array_agg(token) AS tokens FROM (SELECT * FROM taskfleet.leases LIMIT 100) AS first) AS held"
+_NO_VACUUM = """
+DO $$
+DECLARE relation regclass;
+BEGIN
+    FOR relation IN SELECT oid FROM pg_class WHERE relnamespace = 'taskfleet'::regnamespace AND relkind = 'r' LOOP
+        EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', relation);
+    END LOOP;
+END $$
+"""
+
+
+@pytest.fixture(scope="module")
+def empty_url(postgres_server: TestServer) -> Iterator[str]:
+    """A queue without tasks, whose statistics say so and stay so."""
+    with postgres_server.fresh_database() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_NO_VACUUM)
+            connection.execute("INSERT INTO taskfleet.queues (name) VALUES (%s)", [QUEUE])
+            connection.execute("INSERT INTO taskfleet.kinds (queue_id, name) SELECT 1, unnest(%s::text[])", [list(KINDS)])
+            connection.execute("ANALYZE")
+        yield url
+
+
+def copied(server: TestServer, url: str) -> Iterator[str]:
+    """Another database with the same content."""
+    name = f"{url.rpartition('/')[2]}_copy"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {url.rpartition('/')[2]}".encode())
+        yield server.url_of(name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(scope="module")
+def stale_url(empty_url: str) -> str:
+    """88,000 tasks wait, 1,000,000 are finished, the statistics know nothing of it."""
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(_FINISHED)
+        connection.execute(_WAITING)
+    return empty_url
+
+
+@pytest.fixture(scope="module")
+def fresh_url(postgres_server: TestServer, stale_url: str) -> Iterator[str]:
+    """The same with statistics that know."""
+    for url in copied(postgres_server, stale_url):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+        yield url
+
+
+Work = Callable[[psycopg.AsyncConnection[Any], Database], Coroutine[Any, Any, None]]
+
+
+async def claim(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+    parameters = claim_parameters(SESSION, kinds=KINDS, limit=BATCH, marks=(), stale_slots=BATCH // 5)
+    await connection.execute(database.query("claim_tasks"), parameters)
+
+
+async def complete(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+    await connection.execute(f"SELECT FROM {_HELD}, taskfleet.complete_v1(held.ids, held.tokens, NULL)")
+
+
+async def fail(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+    await connection.execute(
+        f"SELECT FROM {_HELD},"
+        " taskfleet.fail_v1(held.ids, held.tokens, array_fill('X'::text, ARRAY[100]), array_fill('X'::text, ARRAY[100]), NULL,"
+        " array_fill(false, ARRAY[100]), array_fill('entity'::text, ARRAY[100]))"
+    )
+
+
+async def release(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+    await connection.execute(
+        f"SELECT FROM {_HELD},"
+        " taskfleet.release_v1(held.ids, held.tokens, array_fill('X'::text, ARRAY[100]), array_fill(0::double precision, ARRAY[100]))"
+    )
+
+
+async def expire(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+    await connection.execute("SELECT taskfleet.expire_waiting_v1(1, now() - interval '2 days', 100)")
+
+
+async def measure(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+    await connection.execute(database.query("measure_queues"), {"queues": [QUEUE]})
+
+
+async def marks(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+    await connection.execute(database.query("low_water_marks"), {"queue": QUEUE, "kinds": list(KINDS)})
+
+
+@pytest.fixture(params=["stale", "fresh", "generic"])
+async def prepared(request: pytest.FixtureRequest) -> AsyncIterator[tuple[psycopg.AsyncConnection[Any], Database]]:
+    """A connection to the full queue with one claim under lease: statistics stale, fresh, or fresh with generic plans forced."""
+    url = request.getfixturevalue("stale_url" if request.param == "stale" else "fresh_url")
+    async with Database(url) as database, await database.connect() as connection:
+        if request.param == "generic":
+            await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await open_session(database)
+        for _ in range(2):
+            await claim(connection, database)
+        yield connection, database
+
+
+async def open_session(database: Database) -> None:
+    session = NewSession(session_id=SESSION, queue=QUEUE, worker="plans", slots=1_000, kinds=KINDS, lease_seconds=3_600)
+    await WorkerStore(database).open_session(session)
+
+
+def big_reads(nodes: list[Node]) -> list[Node]:
+    """Reads of relations that grow with the queue, of more rows than the batch needs."""
+    return [node for node in nodes if (node.relation in BIG or node.relation.startswith("succeeded_tasks")) and node.rows > 3 * BATCH]
+
+
+@pytest.mark.parametrize("work", [claim, complete, fail, release, expire])
+async def test_work_reads_no_more_than_its_batch(prepared: tuple[psycopg.AsyncConnection[Any], Database], work: Work) -> None:
+    connection, database = prepared
+
+    async with watched(connection) as nodes:
+        await work(connection, database)
+
+    assert nodes
+    assert big_reads(nodes) == []
+
+
+async def test_claim_walks_the_index_of_each_lane(prepared: tuple[psycopg.AsyncConnection[Any], Database]) -> None:
+    connection, database = prepared
+
+    async with watched(connection) as nodes:
+        await claim(connection, database)
+
+    used = {(node.index, node.kind) for node in nodes if node.relation == "ready" and node.index}
+    assert used == {("ready_by_priority", "Index Scan"), ("ready_by_age", "Index Scan")}
+
+
+@pytest.mark.parametrize("work", [measure, marks])
+async def test_measuring_reads_no_task_at_all(prepared: tuple[psycopg.AsyncConnection[Any], Database], work: Work) -> None:
+    connection, database = prepared
+
+    async with watched(connection) as nodes:
+        await work(connection, database)
+
+    read = {node.relation for node in nodes}
+    assert "backlog_buckets" in read
+    assert read & (BIG - {"leases"}) == set()
+    assert not any(relation.startswith("succeeded_tasks") for relation in read)
+
+
+async def test_plans_made_on_an_empty_queue_stay_right_when_it_fills(scene: Scene) -> None:
+    await scene.policy(*(KindPolicy(kind=kind) for kind in KINDS))
+    await open_session(scene.database)
+    await scene.rows(_NO_VACUUM)
+    await scene.rows("ANALYZE")
+    async with await scene.database.connect() as connection:
+        for work in (claim, complete, fail, release, expire):
+            await work(connection, scene.database)
+        await scene.rows(_WAITING)
+        wrong: list[Node] = []
+        for work in (claim, claim, claim, claim, complete, fail, release, expire):
+            async with watched(connection) as nodes:
+                await work(connection, scene.database)
+            wrong += big_reads(nodes)
+
+    assert wrong == []
