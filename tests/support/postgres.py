@@ -52,7 +52,7 @@ class TestServer:
     def fresh_database(self, *, migrated: bool = True) -> Iterator[str]:
         """A database of its own; gone afterwards, whoever is still connected."""
         name = self._new_name()
-        self._execute("CREATE DATABASE {} TEMPLATE {}", name, self.template() if migrated else "template1")
+        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, self.template() if migrated else "template1")
         try:
             yield self.url_of(name)
         finally:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -44,19 +45,20 @@ def unreachable(url: str, *, tries: int, error: Exception) -> DatabaseUnreachabl
     return DatabaseUnreachableError(message)
 
 
-def connect(url: str, *, tries: int, application_name: str = "taskfleet", autocommit: bool = True) -> "psycopg.Connection[Any]":
-    """A connection; waits between tries, exponentially and with jitter.
+def connect(url: str | Callable[[], str], *, tries: int, application_name: str = "taskfleet") -> "psycopg.Connection[Any]":
+    """A connection in autocommit; waits between tries, exponentially and with jitter.
 
+    A function is asked for the URL at each try: the password in a mounted file may have been rotated since the last one.
     Raises DatabaseUnreachableError after the last try.
     """
-    target = with_defaults(url, application_name=application_name)
     for number, pause in enumerate([*pauses(tries, random=Random()), None], start=1):
+        target = url if isinstance(url, str) else url()
         try:
-            return psycopg.connect(target, autocommit=autocommit)
+            return psycopg.connect(with_defaults(target, application_name=application_name), autocommit=True)
         except psycopg.OperationalError as error:
             if pause is None:
-                raise unreachable(url, tries=tries, error=error) from error
-            _log.warning("database.unreachable", extra={"server": described(url), "attempt": number, "next_seconds": round(pause, 3)})
+                raise unreachable(target, tries=tries, error=error) from error
+            _log.warning("database.unreachable", extra={"server": described(target), "attempt": number, "next_seconds": round(pause, 3)})
             time.sleep(pause)
     raise AssertionError
 

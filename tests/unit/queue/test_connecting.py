@@ -72,3 +72,16 @@ def test_tries_are_bounded_with_growing_pauses_and_end_in_a_clear_error(refusing
 
 def test_an_error_without_words_is_named_by_its_type() -> None:
     assert "in 1 tries: OperationalError;" in str(connecting.unreachable(URL, tries=1, error=psycopg.OperationalError()))
+
+
+@pytest.mark.requirement("E6")
+def test_the_url_is_asked_for_again_at_each_try(refusing: list[float]) -> None:
+    passwords = ["old", "old", "new"]
+
+    def rotated() -> str:
+        return f"postgresql://shop:{passwords.pop(0)}@db.example/orders"
+
+    with pytest.raises(DatabaseUnreachableError):
+        connecting.connect(rotated, tries=3)
+
+    assert passwords == []

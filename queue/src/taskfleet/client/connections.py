@@ -72,7 +72,7 @@ class Connections:
         return connection
 
     def _new(self) -> Connection:
-        connection = connect(self._url(), tries=self._tries, application_name="taskfleet producer")
+        connection = connect(self._url, tries=self._tries, application_name="taskfleet producer")
         connection.prepare_threshold = None if self._pooled else 0
         return connection
 
