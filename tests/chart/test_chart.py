@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.conftest import CHART, Render
+from tests.chart.fixtures import CHART, Render
 from tests.support.golden import assert_golden
 
 ROOT = Path(__file__).parents[2]

@@ -1,11 +1,18 @@
 """Tests against a real control plane; the root conftest keeps them in one process, so that it is started once."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from tests.chart.fixtures import helm, template
 from tests.cluster import programs
-from tests.cluster.fixtures import api, cluster, control_plane, kubeconfig, namespace
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fixtures import Namespace, api, cluster, control_plane, kubeconfig, namespace
+from tests.cluster.operators import Operators, grant_what_the_chart_grants
+from tests.support.processes import Processes
 
-__all__ = ["api", "cluster", "control_plane", "kubeconfig", "namespace"]
+__all__ = ["api", "cluster", "control_plane", "helm", "kubeconfig", "namespace", "template"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -13,3 +20,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if programs.find() is None:
         for item in items:
             item.add_marker(pytest.mark.timeout(1800))
+
+
+@pytest.fixture
+def operators(
+    control_plane: ControlPlane, namespace: Namespace, template: Callable[..., str], processes: Processes, tmp_path: Path
+) -> Operators:
+    """Starts operators for the test's namespace, with the rights that the chart gives and no other."""
+    token = grant_what_the_chart_grants(namespace, template)
+    return Operators(namespace, processes, control_plane.write_kubeconfig(tmp_path / "operator-kubeconfig", token=token))
