@@ -13,7 +13,7 @@ import pytest
 from tests.support.processes import COMMANDS, Processes, RunningProcess
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ class Demo:
 
     def at_work(self, process: RunningProcess) -> Sequence[psutil.Process]:
         """Everything that the demo has started, once workers finish tasks."""
-        wait_until(lambda: re.search(r"completed [1-9]", process.output), within=60)
+        wait_until(lambda: re.search(r"completed [1-9]", process.output), within=120)
         self._started = psutil.Process(process.pid).children(recursive=True)
         return self._started
 
@@ -122,7 +122,7 @@ def test_a_killed_demo_takes_everything_along_and_the_next_one_cleans_up(demo: D
     assert len(demo.left()) == 1
 
     following = demo.start("--tasks", "20")
-    assert following.wait(within=120) == 0, following.output
+    assert following.wait(within=200) == 0, following.output
     assert demo.left() == []
 
 
