@@ -5,7 +5,7 @@ from typing import Final
 
 from taskfleet.errors import SchemaMissingError, SchemaTooNewError, SettingsError
 from taskfleet_operator.api.conditions import ConditionReason
-from taskfleet_operator.errors import QueueHeldError, SecretMissingError, SpecInvalidError, WorkerTemplateError
+from taskfleet_operator.errors import ObjectInvalidError, QueueHeldError, SecretMissingError, SpecInvalidError, WorkerTemplateError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ def trouble_with_database(error: Exception) -> Trouble:
 
 def trouble_with_target(error: Exception) -> Trouble:
     """Say why a write to the cluster or the machine failed."""
-    reason = ConditionReason.SPEC_INVALID if isinstance(error, SpecInvalidError | WorkerTemplateError) else ConditionReason.OPERATION_FAILED
-    return Trouble(reason=reason, message=_sentence(error))
+    of_the_spec = isinstance(error, SpecInvalidError | WorkerTemplateError | ObjectInvalidError)
+    return Trouble(reason=ConditionReason.SPEC_INVALID if of_the_spec else ConditionReason.OPERATION_FAILED, message=_sentence(error))
 
 
 def _sentence(error: Exception) -> str:

@@ -10,7 +10,7 @@ from taskfleet_operator.objects import DeploymentSeen, PodSeen
 
 LEAVING_COST: Final = -1_000
 """Deletion cost of a pod that was chosen to go: lower than what anybody sets by hand to keep pods."""
-_ENDED: Final = frozenset({"Succeeded", "Failed"})
+ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +25,16 @@ class ShrinkPlan:
     """What the Deployment is to be set to now."""
 
 
-def fleet_state(deployment: DeploymentSeen | None, pods: Collection[PodSeen], *, now: datetime, foreign_change: bool = False) -> FleetState:
-    """Give the fleet as the loop sees it."""
-    living = [pod for pod in pods if pod.phase not in _ENDED]
+def fleet_state(
+    deployment: DeploymentSeen | None,
+    pods: Collection[PodSeen],
+    *,
+    now: datetime,
+    gone: Collection[str] = (),
+    foreign_change: bool = False,
+) -> FleetState:
+    """Give the fleet as the loop sees it. `gone` are pods whose replicas were taken away before: their ReplicaSet is about to act."""
+    living = [pod for pod in pods if pod.phase not in ENDED]
     return FleetState(
         replicas=deployment.replicas if deployment else 0,
         held=len(living),
@@ -39,8 +46,8 @@ def fleet_state(deployment: DeploymentSeen | None, pods: Collection[PodSeen], *,
                 age_seconds=max(0.0, (now - pod.created_at).total_seconds()),
                 startup_seconds=pod.startup_seconds,
                 ready=pod.ready,
-                chosen=pod.deletion_cost == LEAVING_COST and not pod.terminating,
-                leaving=pod.terminating,
+                chosen=pod.deletion_cost == LEAVING_COST and not pod.terminating and pod.uid not in gone,
+                leaving=pod.terminating or pod.uid in gone,
             )
             for pod in living
         ),

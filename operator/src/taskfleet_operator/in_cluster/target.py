@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from taskfleet_operator.api.task_queue import QueueKey, TaskQueue
 from taskfleet_operator.errors import Fault, ObjectConflictError, OperatorError, SpecInvalidError
-from taskfleet_operator.in_cluster.fleet import LEAVING_COST, fleet_state, shrink_plan
+from taskfleet_operator.in_cluster.fleet import ENDED, LEAVING_COST, fleet_state, shrink_plan
 from taskfleet_operator.loop.fleet import FleetState, Scaled, ScaleOrder
 from taskfleet_operator.objects import DeploymentSeen, ObjectKey, PodSeen
 from taskfleet_operator.resources.deployment import deployment_manifest, fingerprint, with_live
@@ -57,6 +57,8 @@ class _Written:
     fingerprint: str
     generation: int
     replicas: int
+    gone: frozenset[str] = frozenset()
+    """Pods whose replicas were taken away; their ReplicaSet has yet to delete them."""
 
 
 class DeploymentTarget:
@@ -70,16 +72,17 @@ class DeploymentTarget:
         """Say what exists, from memory. Deployments of deleted TaskQueues are the garbage collector's."""
         for key in set(self._written) - {task_queue.key for task_queue in task_queues}:
             del self._written[key]
-        now = datetime.now(UTC)
-        return {
-            task_queue.key: fleet_state(
-                self._sights.deployment_of(task_queue.key),
-                self._sights.pods_of(task_queue.key),
-                now=now,
-                foreign_change=self._foreign_change(task_queue.key),
-            )
-            for task_queue in task_queues
-        }
+        return {task_queue.key: self._state(task_queue.key, now=datetime.now(UTC)) for task_queue in task_queues}
+
+    def _state(self, key: QueueKey, *, now: datetime) -> FleetState:
+        written = self._written.get(key)
+        return fleet_state(
+            self._sights.deployment_of(key),
+            self._sights.pods_of(key),
+            now=now,
+            gone=written.gone if written else frozenset(),
+            foreign_change=self._foreign_change(key),
+        )
 
     async def prepare(self, task_queue: TaskQueue) -> None:
         """Bring the Deployment to the spec, its replicas as they are; raises SpecInvalidError or a ClusterError."""
@@ -93,25 +96,34 @@ class DeploymentTarget:
         _require_ours(task_queue, live)
         complete = with_live(manifest, replicas=live.replicas if live else 0, resource_version=live.resource_version if live else None)
         applied = await self._cluster.apply_deployment(complete)
-        self._written[task_queue.key] = _Written(fingerprint=mark, generation=applied.generation, replicas=applied.replicas)
+        self._written[task_queue.key] = _Written(
+            fingerprint=mark,
+            generation=applied.generation,
+            # What we last set, not what is there: a difference is somebody else's doing, and the next look tells it.
+            replicas=written.replicas if written else applied.replicas,
+            gone=written.gone if written else frozenset(),
+        )
         if live is None or live.generation != applied.generation:
             _log.info("deployment.applied", extra={"task_queue": str(task_queue.key), "created": live is None})
 
     async def scale(self, task_queue: TaskQueue, order: ScaleOrder) -> Scaled:
         """Take the next step to the order: choose pods to go, and set the replicas; raises a ClusterError."""
-        pods = self._sights.pods_of(task_queue.key)
-        plan = shrink_plan(order, pods)
+        plan = shrink_plan(order, self._sights.pods_of(task_queue.key))
         for pod in plan.choose:
             self._require_lead()
             await self._cluster.set_deletion_cost(pod.key, cost=LEAVING_COST)
-        seen = self._sights.deployment_of(task_queue.key)
-        if seen is None:
+        seen, written = self._sights.deployment_of(task_queue.key), self._written.get(task_queue.key)
+        if seen is None or written is None:
             return Scaled(replicas=0)  # It was just made; our watch shows it with the next tick.
-        if seen.replicas == plan.replicas or not await self._set_replicas(task_queue, seen, replicas=plan.replicas):
+        if plan.replicas < seen.replicas < self._standing(task_queue.key):
+            return Scaled(replicas=seen.replicas)  # The ReplicaSet has yet to delete whom we let go before; whom it takes next is open.
+        if seen.replicas == plan.replicas or not await self._set_replicas(written, seen, replicas=plan.replicas):
             return Scaled(replicas=seen.replicas)
+        there = {pod.uid for pod in self._sights.pods_of(task_queue.key)}
+        written.gone = (written.gone & there) | {pod.uid for pod in plan.go}
         return Scaled(replicas=plan.replicas, gone=tuple(pod.key.name for pod in plan.go))
 
-    async def _set_replicas(self, task_queue: TaskQueue, seen: DeploymentSeen, *, replicas: int) -> bool:
+    async def _set_replicas(self, written: _Written, seen: DeploymentSeen, *, replicas: int) -> bool:
         """Scale from what was seen, unless the spec has changed since: then the next tick decides anew.
 
         Controllers write the status all the time; a version that is old for that alone is no conflict.
@@ -125,10 +137,11 @@ class DeploymentTarget:
                 return False
             self._require_lead()
             await self._cluster.scale_deployment(seen.key, replicas=replicas, resource_version=live.resource_version)
-        written = self._written.get(task_queue.key)
-        if written is not None:
-            written.generation, written.replicas = seen.generation + 1, replicas
+        written.generation, written.replicas = seen.generation + 1, replicas
         return True
+
+    def _standing(self, key: QueueKey) -> int:
+        return sum(1 for pod in self._sights.pods_of(key) if not pod.terminating and pod.phase not in ENDED)
 
     def _foreign_change(self, key: QueueKey) -> bool:
         """Whether somebody else changed the replicas since we last wrote; told once."""
