@@ -1,6 +1,7 @@
 """Real worker processes over a real database, with handlers that tests hold and let go through files."""
 
 import json
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ class Fleet:
         self._processes = processes
         self._folder = folder / "code"
         self._producer = taskfleet.Producer(url)
+        self._workers: list[RunningProcess] = []
 
     def start(self, **environment: str) -> RunningProcess:
         """A worker process, up and running; settings without their prefix."""
@@ -98,13 +100,10 @@ class Fleet:
     def launch(self, **environment: str) -> RunningProcess:
         """A worker process, not waited for."""
         given = {f"TASKFLEET_{name}": value for name, value in environment.items()}
-        return start_worker(
-            self._processes,
-            self._folder,
-            self.url,
-            module=HANDLERS,
-            environment={"WITNESS": str(self.witness), "TASKFLEET_CONCURRENCY": "4", **given},
-        )
+        defaults = {"WITNESS": str(self.witness), "TASKFLEET_CONCURRENCY": "4", "TASKFLEET_DRAIN_SECONDS": "0.2"}
+        worker = start_worker(self._processes, self._folder, self.url, module=HANDLERS, environment={**defaults, **given})
+        self._workers.append(worker)
+        return worker
 
     def enqueue(self, kind: str, payload: object = None, **fields: Any) -> int:
         return self._producer.enqueue(kind, payload, **fields).task_id
@@ -128,6 +127,13 @@ class Fleet:
         (self.witness / f"{task_id}-{attempt}-go").touch()
 
     def close(self) -> None:
+        """Let the workers that still live go in order."""
+        for worker in self._workers:
+            if worker.alive:
+                worker.send(signal.SIGCONT)
+                worker.send(signal.SIGTERM)
+        for worker in self._workers:
+            worker.wait()
         self._producer.close()
 
 

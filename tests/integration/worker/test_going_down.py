@@ -21,7 +21,7 @@ SHORT_LEASE = {"LEASE_SECONDS": "2", "POLL_SECONDS": "0.1", "RECOVERY_SECONDS": 
 @pytest.mark.requirement("E3")
 @pytest.mark.requirement("E10")
 def test_sigterm_mid_task_lets_it_finish(fleet: "Fleet", logged: "Logged") -> None:
-    worker = fleet.start()
+    worker = fleet.start(DRAIN_SECONDS="30")
     running = fleet.enqueue("hold")
     fleet.wait_for(f"{running}-1-started")
     worker.send(signal.SIGTERM)

@@ -21,10 +21,6 @@ class Slots:
         if pause_until is not None:
             heapq.heappush(self._pauses, pause_until)
 
-    def pause(self, until: float) -> None:
-        """One free slot claims nothing until then."""
-        heapq.heappush(self._pauses, until)
-
     def free(self, *, now: float) -> int:
         """Slots that may claim."""
         while self._pauses and self._pauses[0] <= now:
