@@ -64,7 +64,7 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION taskfleet.claim_v1(session uuid, kinds text[], task_limit integer, mark_kinds text[] DEFAULT '{}'::text[], mark_priorities smallint[] DEFAULT '{}'::smallint[], mark_run_ats timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[], stale_slots integer DEFAULT 0) RETURNS TABLE(verdict text, limited boolean, task_id bigint, token uuid, kind text, payload jsonb, headers jsonb, group_name text, entity text, priority smallint, attempt integer, max_attempts integer, run_at timestamp with time zone, waited_seconds double precision, timeout_seconds double precision, entity_missing boolean)
+CREATE FUNCTION taskfleet.claim_v1(session uuid, kind_names text[], task_limit integer, mark_kinds text[] DEFAULT '{}'::text[], mark_priorities smallint[] DEFAULT '{}'::smallint[], mark_run_ats timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[], stale_slots integer DEFAULT 0) RETURNS TABLE(verdict text, limited boolean, task_id bigint, token uuid, kind text, payload jsonb, headers jsonb, group_name text, entity text, priority smallint, attempt integer, max_attempts integer, run_at timestamp with time zone, waited_seconds double precision, timeout_seconds double precision, entity_missing boolean)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -74,7 +74,6 @@ CREATE FUNCTION taskfleet.claim_v1(session uuid, kinds text[], task_limit intege
     AS $$
 #variable_conflict use_column
 DECLARE
-    found_session record;
     known record;
     now timestamptz := clock_timestamp();
     fresh_since timestamptz;
@@ -84,9 +83,8 @@ DECLARE
     gates taskfleet.claim_gate[] := '{}';
     gate_kinds integer[] := '{}';
     gate_rooms integer[] := '{}';
-    new_gates integer[];
+    new_gates integer[] := '{}';
     gate_at integer;
-    queue_ceiling integer;
     queue_locked boolean := false;
     blocked text := 'idle';
     room integer := task_limit;
@@ -103,31 +101,30 @@ BEGIN
 
     SELECT
         sessions.queue_id, sessions.draining, queues.held OR queues.paused AS stopped, queues.fresh_seconds, queues.default_max_attempts,
-        queues.running_timeout_seconds, least(queues.max_concurrent, queues.ceiling_slots) AS ceiling
-    INTO found_session
+        queues.running_timeout_seconds, least(queues.max_concurrent, queues.ceiling_slots) AS ceiling, named_kinds.*
+    INTO known
     FROM taskfleet.sessions
     JOIN taskfleet.queues ON queues.id = sessions.queue_id
+    CROSS JOIN LATERAL (
+        SELECT
+            coalesce(array_agg(named.id), '{}') AS kinds,
+            coalesce(array_agg(named.id) FILTER (WHERE named.paused), '{}') AS paused_kinds,
+            coalesce(array_agg(named.id) FILTER (
+                WHERE coalesce(named.max_concurrent, named.ceiling_slots, named.rate_starts) IS NOT NULL
+            ), '{}') AS gated_kinds
+        FROM taskfleet.kinds AS named
+        WHERE named.queue_id = sessions.queue_id AND named.name = ANY (kind_names)
+    ) AS named_kinds
     WHERE sessions.id = session AND sessions.expires_at > now;
 
-    IF NOT FOUND OR found_session.draining OR found_session.stopped THEN
-        verdict := CASE WHEN found_session.draining IS NULL THEN 'session_lost' WHEN found_session.draining THEN 'draining' ELSE 'paused' END;
+    IF NOT FOUND OR known.draining OR known.stopped THEN
+        verdict := CASE WHEN known.draining IS NULL THEN 'session_lost' WHEN known.draining THEN 'draining' ELSE 'paused' END;
         limited := false;
         RETURN NEXT;
         RETURN;
     END IF;
 
-    SELECT
-        coalesce(array_agg(known_kinds.id), '{}') AS ids,
-        coalesce(array_agg(known_kinds.id) FILTER (WHERE known_kinds.paused), '{}') AS paused,
-        coalesce(array_agg(known_kinds.id) FILTER (
-            WHERE coalesce(known_kinds.max_concurrent, known_kinds.ceiling_slots, known_kinds.rate_starts) IS NOT NULL
-        ), '{}') AS gated
-    INTO known
-    FROM taskfleet.kinds AS known_kinds
-    WHERE known_kinds.queue_id = found_session.queue_id AND known_kinds.name = ANY (kinds);
-
-    fresh_since := now - make_interval(secs => found_session.fresh_seconds);
-    queue_ceiling := found_session.ceiling;
+    fresh_since := now - make_interval(secs => known.fresh_seconds);
 
     -- First where the marks point, then, if that does not fill the batch, where the ledger says.
     FOR pass IN 1..2 LOOP
@@ -144,40 +141,47 @@ BEGIN
                     max(marks.run_at)
                 )::taskfleet.claim_range
                 FROM unnest(mark_kinds, mark_priorities, mark_run_ats) AS marks (kind, priority, run_at)
-                JOIN taskfleet.kinds AS marked_kinds ON marked_kinds.queue_id = found_session.queue_id AND marked_kinds.name = marks.kind
-                WHERE marked_kinds.id = ANY (known.ids)
+                JOIN taskfleet.kinds AS marked_kinds ON marked_kinds.queue_id = known.queue_id AND marked_kinds.name = marks.kind
+                WHERE marked_kinds.id = ANY (known.kinds)
                 GROUP BY marked_kinds.id, marks.priority
             );
         ELSE
             ranges := ARRAY(
                 SELECT (waiting.kind_id, waiting.priority, waiting.oldest, waiting.oldest_fresh)::taskfleet.claim_range
-                FROM taskfleet.low_water_marks_v1(known.ids, fresh_since) AS waiting
+                FROM taskfleet.low_water_marks_v1(known.kinds, fresh_since) AS waiting
             );
         END IF;
 
-        IF EXISTS (SELECT FROM unnest(ranges) WHERE kind_id = ANY (known.paused)) THEN
-            blocked := 'paused';
-            ranges := ARRAY(SELECT waiting FROM unnest(ranges) AS waiting WHERE waiting.kind_id <> ALL (known.paused));
+        IF cardinality(known.paused_kinds) > 0 THEN
+            IF EXISTS (SELECT FROM unnest(ranges) WHERE kind_id = ANY (known.paused_kinds)) THEN
+                blocked := 'paused';
+            END IF;
+            ranges := ARRAY(SELECT waiting FROM unnest(ranges) AS waiting WHERE waiting.kind_id <> ALL (known.paused_kinds));
         END IF;
         CONTINUE WHEN cardinality(ranges) = 0;
 
         -- Locks come in one order, the queue, then kinds ascending; a lock out of order is only tried, so that claims cannot deadlock.
-        IF queue_ceiling IS NOT NULL AND NOT queue_locked THEN
-            PERFORM pg_advisory_xact_lock(taskfleet.lock_class('queue'), found_session.queue_id);
+        IF known.ceiling IS NOT NULL AND NOT queue_locked THEN
+            PERFORM pg_advisory_xact_lock(taskfleet.lock_class('queue'), known.queue_id);
             queue_locked := true;
-            room := least(room, queue_ceiling - (
+            room := least(room, known.ceiling - (
                 SELECT sum((SELECT count(*) FROM taskfleet.leases WHERE leases.kind_id = queue_kinds.id))::integer
                 FROM taskfleet.kinds AS queue_kinds
-                WHERE queue_kinds.queue_id = found_session.queue_id
+                WHERE queue_kinds.queue_id = known.queue_id
             ));
             IF room <= 0 THEN
                 blocked := 'ceiling';
                 EXIT;
             END IF;
         END IF;
-        new_gates := ARRAY(
-            SELECT DISTINCT kind_id FROM unnest(ranges) WHERE kind_id = ANY (known.gated) AND kind_id <> ALL (gate_kinds) ORDER BY kind_id
-        );
+        IF cardinality(known.gated_kinds) > 0 THEN
+            new_gates := ARRAY(
+                SELECT DISTINCT kind_id
+                FROM unnest(ranges)
+                WHERE kind_id = ANY (known.gated_kinds) AND kind_id <> ALL (gate_kinds)
+                ORDER BY kind_id
+            );
+        END IF;
         IF cardinality(new_gates) > 0 THEN
             IF cardinality(gate_kinds) = 0 THEN
                 PERFORM pg_advisory_xact_lock(taskfleet.lock_class('kind'), new_gate) FROM unnest(new_gates) AS new_gate;
@@ -188,7 +192,7 @@ BEGIN
                 );
                 ranges := ARRAY(
                     SELECT waiting FROM unnest(ranges) AS waiting
-                    WHERE waiting.kind_id <> ALL (known.gated) OR waiting.kind_id = ANY (gate_kinds || new_gates)
+                    WHERE waiting.kind_id <> ALL (known.gated_kinds) OR waiting.kind_id = ANY (gate_kinds || new_gates)
                 );
             END IF;
             now := clock_timestamp();
@@ -201,7 +205,7 @@ BEGIN
             EXIT WHEN room <= 0;
             lane_room := CASE visit.lane
                 WHEN 1 THEN room - stale_room
-                WHEN 2 THEN ceil(stale_room::numeric / visit.kinds_in_lane)
+                WHEN 2 THEN least(stale_room, ceil(stale_slots::numeric / visit.kinds_in_lane))
                 WHEN 3 THEN stale_room
                 ELSE room
             END;
@@ -221,7 +225,7 @@ BEGIN
             CONTINUE WHEN cardinality(picked) = 0;
 
             leased := taskfleet.lease_picked_v1(
-                picked, visit.kind_id, session, lease_token, now, found_session.running_timeout_seconds
+                picked, visit.kind_id, session, lease_token, now, known.running_timeout_seconds
             );
             claimed := claimed || leased;
             room := room - cardinality(leased);
@@ -234,7 +238,7 @@ BEGIN
         END LOOP;
     END LOOP;
 
-    limited := queue_ceiling IS NOT NULL OR cardinality(gate_kinds) > 0;
+    limited := known.ceiling IS NOT NULL OR cardinality(gate_kinds) > 0;
     IF cardinality(claimed) = 0 THEN
         verdict := blocked;
         RETURN NEXT;
@@ -248,7 +252,7 @@ BEGIN
     RETURN QUERY
     SELECT
         'claimed', limited, lease.task_id, lease_token, task.kind, task.payload, task.headers, task.group_name, task.entity,
-        lease.priority, lease.attempt_count, coalesce(task.max_attempts, found_session.default_max_attempts), lease.run_at,
+        lease.priority, lease.attempt_count, coalesce(task.max_attempts, known.default_max_attempts), lease.run_at,
         extract(epoch FROM now - lease.run_at)::double precision, task.timeout_seconds, task.entity_missing
     FROM unnest(claimed) AS lease
     CROSS JOIN LATERAL (
@@ -258,7 +262,7 @@ BEGIN
             tasks.entity IS NOT NULL AND EXISTS (
                 SELECT
                 FROM taskfleet.missing_entities
-                WHERE missing_entities.queue_id = found_session.queue_id
+                WHERE missing_entities.queue_id = known.queue_id
                   AND missing_entities.entity = tasks.entity
                   AND missing_entities.until > now
             ) AS entity_missing
