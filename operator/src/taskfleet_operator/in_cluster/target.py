@@ -104,7 +104,7 @@ class DeploymentTarget:
             gone=written.gone if written else frozenset(),
         )
         if live is None or live.generation != applied.generation:
-            _log.info("deployment.applied", extra={"task_queue": str(task_queue.key), "created": live is None})
+            _log.info("deployment.applied", extra={"task_queue": str(task_queue.key), "new": live is None})
 
     async def scale(self, task_queue: TaskQueue, order: ScaleOrder) -> Scaled:
         """Take the next step to the order: choose pods to go, and set the replicas; raises a ClusterError."""
