@@ -113,8 +113,8 @@ async def played_workers(
     playing = asyncio.create_task(workers.play())
     try:
         yield workers
-        if playing.done():
-            await playing  # it ends by an error only
     finally:
         playing.cancel()
-        await asyncio.gather(playing, return_exceptions=True)
+        (ended,) = await asyncio.gather(playing, return_exceptions=True)
+        if isinstance(ended, Exception):
+            raise ended  # why nothing went on: the test's own failure is its context
