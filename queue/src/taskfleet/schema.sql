@@ -186,6 +186,8 @@ BEGIN
             IF cardinality(gate_kinds) = 0 THEN
                 PERFORM pg_advisory_xact_lock(taskfleet.lock_class('kind'), new_gate) FROM unnest(new_gates) AS new_gate;
             ELSE
+                -- Who holds such a lock is using the quota up.
+                blocked := 'quota';
                 new_gates := ARRAY(
                     SELECT new_gate FROM unnest(new_gates) AS new_gate
                     WHERE pg_try_advisory_xact_lock(taskfleet.lock_class('kind'), new_gate)
