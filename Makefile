@@ -16,7 +16,7 @@ help: ## this list
 
 demo: ## the main job on this machine: 88,000 tasks, PostgreSQL and workers included (ARGS="--tasks N --json FILE --keep")
 	@scripts/bootstrap demo
-	@.venv/bin/taskfleet demo $(ARGS)
+	@.venv/bin/taskfleet demo --end-with-parent $(ARGS)
 
 test: .dev ## all tests, with coverage; CI=true fails on a skip and below 90 % (ARGS="tests/unit -k claim", JOBS=4)
 	@$(if $(strip $(ARGS)),,$(CONTROL_PLANE))

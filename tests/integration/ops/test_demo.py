@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.processes import COMMANDS, Processes, RunningProcess
+from tests.support.processes import COMMANDS, PYTHON, Processes, RunningProcess
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(400)
@@ -123,6 +123,17 @@ def test_a_killed_demo_takes_everything_along_and_the_next_one_cleans_up(demo: D
 
     following = demo.start("--tasks", "20")
     assert following.wait(within=200) == 0, following.output
+    assert demo.left() == []
+
+
+def test_a_demo_that_make_started_ends_with_make(demo: Demo, processes: Processes) -> None:
+    starter = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+    command = (str(COMMANDS / "taskfleet"), "demo", "--end-with-parent")
+    make = processes.start([PYTHON, "-c", starter, *command], environment={"TMPDIR": str(demo.room)})
+    demo.at_work(make)
+    make.send(signal.SIGKILL)
+
+    wait_until(lambda: not demo.alive(), within=10)
     assert demo.left() == []
 
 

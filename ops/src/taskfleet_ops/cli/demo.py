@@ -19,6 +19,7 @@ def demo(
     json_file: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the result to this file as JSON.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the folder with database and logs.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Plain lines, also on a terminal.")] = False,
+    end_with_parent: Annotated[bool, typer.Option("--end-with-parent", help="End when the process that started it ends.")] = False,
     open_folder: Annotated[Path | None, typer.Option("--open", file_okay=False, help="Serve the database of a kept folder.")] = None,
 ) -> None:
     """Show the whole product at work on this machine: 88,000 tasks, PostgreSQL, operator, workers, a downstream that pushes back.
@@ -33,4 +34,5 @@ def demo(
     from taskfleet_ops.demo.run import DemoOptions, run_demo
     from taskfleet_ops.demo.story import Story
 
-    raise typer.Exit(run_demo(DemoOptions(story=Story(tasks=tasks), json_file=json_file, keep=keep, plain=plain)))
+    options = DemoOptions(story=Story(tasks=tasks), json_file=json_file, keep=keep, plain=plain, end_with_parent=end_with_parent)
+    raise typer.Exit(run_demo(options))

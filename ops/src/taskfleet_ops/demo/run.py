@@ -49,6 +49,8 @@ class DemoOptions:
     json_file: Path | None = None
     keep: bool = False
     plain: bool = False
+    end_with_parent: bool = False
+    """End, tidily, when the process that started this one ends."""
 
 
 def run_demo(options: DemoOptions) -> int:
@@ -66,7 +68,7 @@ def run_demo(options: DemoOptions) -> int:
     view: View = (
         PlainView(console, story=options.story) if options.plain or not console.is_terminal else LiveView(console, story=options.story)
     )
-    with _own_settings(), tidy_end(), DemoFolder(keep=options.keep) as folder:
+    with _own_settings(), tidy_end(with_parent=options.end_with_parent), DemoFolder(keep=options.keep) as folder:
         with EmbeddedServer(folder.database, options=SERVER_OPTIONS) as server, view:
             view.say(f"PostgreSQL runs in {folder.database}")
             Migrator(server.url).up()

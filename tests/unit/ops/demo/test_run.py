@@ -2,6 +2,7 @@ import io
 import json
 import os
 import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from taskfleet_ops.demo.evidence import Evidence
 from taskfleet_ops.demo.glance import History
 from taskfleet_ops.demo.result import DemoResult, GoneTasks, GoodTasks
 from taskfleet_ops.demo.run import DemoOptions, _judge, _own_settings, run_demo
-from taskfleet_ops.demo.stage.endings import tidy_end
+from taskfleet_ops.demo.stage import endings
 from taskfleet_ops.demo.story import Story
 from taskfleet_ops.errors import OperationError
 
@@ -71,7 +72,25 @@ def test_the_callers_settings_are_hidden_and_come_back(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_every_polite_signal_ends_like_ctrl_c(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), tidy_end():
+    with pytest.raises(KeyboardInterrupt), endings.tidy_end():
         signal.raise_signal(number)
 
     assert signal.getsignal(number) is before
+
+
+def test_an_orphan_ends_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    parents = iter([100, 100, 1])
+    monkeypatch.setattr(endings, "_PARENT_SECONDS", 0.001)
+    monkeypatch.setattr(os, "getppid", lambda: next(parents, 1))
+
+    with pytest.raises(KeyboardInterrupt), endings.tidy_end(with_parent=True):
+        threading.Event().wait(10)
+
+
+def test_nohup_keeps_its_meaning() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with endings.tidy_end():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
