@@ -57,6 +57,8 @@ class _Written:
     fingerprint: str
     generation: int
     replicas: int
+    answered: int = 0
+    """The generation up to which changes by somebody else have been answered."""
     gone: frozenset[str] = frozenset()
     """Pods whose replicas were taken away; their ReplicaSet has yet to delete them."""
 
@@ -101,6 +103,7 @@ class DeploymentTarget:
             generation=applied.generation,
             # What we last set, not what is there: a difference is somebody else's doing, and the next look tells it.
             replicas=written.replicas if written else applied.replicas,
+            answered=written.answered if written else 0,
             gone=written.gone if written else frozenset(),
         )
         if live is None or live.generation != applied.generation:
@@ -115,6 +118,7 @@ class DeploymentTarget:
         seen, written = self._sights.deployment_of(task_queue.key), self._written.get(task_queue.key)
         if seen is None or written is None:
             return Scaled(replicas=0)  # It was just made; our watch shows it with the next tick.
+        written.answered = seen.generation
         if plan.replicas < seen.replicas < self._standing(task_queue.key):
             return Scaled(replicas=seen.replicas)  # The ReplicaSet has yet to delete whom we let go before; whom it takes next is open.
         if seen.replicas == plan.replicas or not await self._set_replicas(written, seen, replicas=plan.replicas):
@@ -144,12 +148,11 @@ class DeploymentTarget:
         return sum(1 for pod in self._sights.pods_of(key) if not pod.terminating and pod.phase not in ENDED)
 
     def _foreign_change(self, key: QueueKey) -> bool:
-        """Whether somebody else changed the replicas since we last wrote; told once."""
+        """Whether somebody else changed the replicas; told until a decision has answered it, which `scale` is the sign of."""
         seen, written = self._sights.deployment_of(key), self._written.get(key)
-        if seen is None or written is None or seen.generation < written.generation or seen.replicas == written.replicas:
+        if seen is None or written is None:
             return False
-        written.replicas = seen.replicas
-        return True
+        return seen.generation >= written.generation and seen.generation > written.answered and seen.replicas != written.replicas
 
     def _require_lead(self) -> None:
         if not self._leading():
