@@ -187,6 +187,16 @@ def test_the_thread_that_started_a_server_may_end(folder: Path) -> None:
         assert answer(running.url, "SELECT 1") == 1
 
 
+def test_a_script_that_forgets_to_stop_leaves_nothing_behind(processes: Processes) -> None:
+    script = processes.start_python(
+        "from taskfleet.embedded import EmbeddedServer; server = EmbeddedServer().start(); print(server.process_id, server.folder)"
+    )
+
+    assert script.wait(within=60) == 0
+    pid, made = script.output.split()
+    assert (psutil.pid_exists(int(pid)), Path(made).exists()) == (False, False)
+
+
 PARENT = """
 import sys, time
 from taskfleet.embedded import EmbeddedServer

@@ -137,14 +137,27 @@ async def test_through_a_pooler_nothing_is_prepared(make: Make, database_url: st
     assert await producer.length() == 10
 
 
-def test_threads_share_a_producer(database_url: str) -> None:
+def test_threads_share_a_producer_and_a_wrong_task_of_one_disturbs_no_other(database_url: str) -> None:
+    refused: list[Exception] = []
+
+    def work(number: int) -> None:
+        for n in range(20):
+            if number == 0:
+                with pytest.raises(taskfleet.InvalidTaskError):
+                    producer.enqueue_many([NewTask(kind="mail"), NewTask(kind="mail", payload=object())])
+            try:
+                producer.enqueue(f"kind{n % 5}")
+            except TaskfleetError as error:
+                refused.append(error)
+
     with taskfleet.Producer(database_url, settings=QueueSettings(pool_size=2)) as producer:
-        threads = [threading.Thread(target=lambda: [producer.enqueue("mail") for _ in range(20)]) for _ in range(6)]
+        threads = [threading.Thread(target=work, args=[number]) for number in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
+        assert refused == []
         assert producer.length() == 120
         assert len(producer._connections._idle) <= 2
 

@@ -1,7 +1,7 @@
 """What a producer knows of its queue: ids of kinds, limits, and how much room is left. Pure state, no I/O, time is an argument."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -35,45 +35,48 @@ class Look:
     warn_length: int | None
     max_payload_bytes: int
 
+    @property
+    def ids(self) -> Mapping[str, int]:
+        """Ids of the kinds that exist."""
+        return dict(zip(self.kinds, self.kind_ids, strict=True))
+
 
 class KnownQueue:
-    """Ids and room of one queue, as last seen.
+    """Ids and room of one queue, as last seen; threads and tasks may share it.
 
     The length is not locked: n producers together may pass the limit by n tenths of the room that was left, never by more.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._kind_ids: dict[str, int] = {}
+        self._kind_ids: Mapping[str, int] = {}
         self._look: Look | None = None
-        self._looked_at = 0.0
+        self._looked_at = -inf
         self._added = 0
         self._level = Level.NORMAL
 
     def learn(self, look: Look, *, now: float) -> None:
         """Take in a look; logs once when the queue has crossed a bound of its length."""
-        self._kind_ids.update(zip(look.kinds, look.kind_ids, strict=True))
+        # A new mapping each time: whoever reads the old one meanwhile is not disturbed.
+        self._kind_ids = {**self._kind_ids, **look.ids}
         self._look, self._looked_at, self._added = look, now, 0
         self._tell_about_length(look)
 
     def forget(self) -> None:
-        """Drop everything: what was seen has been rolled back."""
-        self._kind_ids.clear()
-        self._look = None
+        """Trust nothing that was seen: it may have been rolled back."""
+        self._kind_ids = {}
+        self._looked_at = -inf
 
-    def must_look(self, kinds: Collection[str], *, adding: int, now: float) -> bool:
-        """Whether the queue must be looked at before these tasks may be added."""
-        if self._look is None or not self._kind_ids.keys() >= set(kinds):
+    def must_look(self, *, adding: int, now: float) -> bool:
+        """Whether the queue must be looked at before so many tasks may be added."""
+        if self._look is None or now - self._looked_at > LOOK_SECONDS:
             return True
-        return now - self._looked_at > LOOK_SECONDS or self._added + adding > self._room_seen(self._look) / ROOM_SHARE
+        return self._added + adding > self._room_seen(self._look) / ROOM_SHARE
 
-    def missing(self, kinds: Collection[str]) -> Sequence[str]:
-        """Those of the kinds that are not known to exist."""
-        return sorted(set(kinds) - self._kind_ids.keys())
-
-    def kind_id(self, kind: str) -> int:
-        """The id of a known kind."""
-        return self._kind_ids[kind]
+    def ids_of(self, kinds: Collection[str]) -> Mapping[str, int] | None:
+        """The ids of the kinds; None when one of them is not known."""
+        known = self._kind_ids
+        return {kind: known[kind] for kind in kinds} if known.keys() >= set(kinds) else None
 
     @property
     def max_payload_bytes(self) -> int:

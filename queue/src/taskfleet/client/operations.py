@@ -53,8 +53,9 @@ def enqueue(task: NewTask, *, queue: KnownQueue, clock: Clock) -> Flow[Enqueued]
     """
     prepared = prepare(task)
     for _ in range(TRIES):
-        yield from _look(queue, [prepared], clock=clock)
-        rows = yield from ask(Query(name="enqueue_task", parameters=_parameters(prepared, queue), row=_EnqueuedRow))
+        kind_ids = yield from _look(queue, [prepared], clock=clock)
+        parameters = {"kind_id": kind_ids[prepared.kind], **_parameters(prepared)}
+        rows = yield from ask(Query(name="enqueue_task", parameters=parameters, row=_EnqueuedRow))
         row = rows[0]
         if row.task_id is not None:
             queue.count(0 if row.duplicate else 1)
@@ -91,33 +92,38 @@ def get_task(task_id: int) -> Flow[Task]:
     return task_from(rows[0], attempts)
 
 
-def _look(queue: KnownQueue, tasks: Sequence[PreparedTask], *, clock: Clock) -> Flow[None]:
-    """Know the tasks' kinds, creating what is missing, and require that the tasks fit."""
-    kinds = {task.kind for task in tasks}
-    if queue.must_look(kinds, adding=len(tasks), now=clock()):
-        named = {"queue": queue.name, "kinds": sorted(kinds)}
-        for _ in range(TRIES):
-            looks = yield from ask(Query(name="find_kinds", parameters=named, row=Look))
-            for look in looks:
-                queue.learn(look, now=clock())
-            if looks and not queue.missing(kinds):
-                break
-            yield from ask(Query(name="create_kinds", parameters=named))
-        else:
-            raise _contended(f"kinds {', '.join(sorted(kinds))}")
+def _look(queue: KnownQueue, tasks: Sequence[PreparedTask], *, clock: Clock) -> Flow[Mapping[str, int]]:
+    """The ids of the tasks' kinds, which are created where they are missing; requires that the tasks fit into the queue."""
+    kinds = sorted({task.kind for task in tasks})
+    kind_ids = None if queue.must_look(adding=len(tasks), now=clock()) else queue.ids_of(kinds)
+    if kind_ids is None:
+        kind_ids = yield from _find_or_create(queue, kinds, clock=clock)
     for task in tasks:
         require_size(task, most=queue.max_payload_bytes)
     queue.require_room(len(tasks))
+    return kind_ids
+
+
+def _find_or_create(queue: KnownQueue, kinds: Sequence[str], *, clock: Clock) -> Flow[Mapping[str, int]]:
+    named = {"queue": queue.name, "kinds": kinds}
+    for _ in range(TRIES):
+        looks = yield from ask(Query(name="find_kinds", parameters=named, row=Look))
+        for look in looks:
+            queue.learn(look, now=clock())
+            if len(look.kinds) == len(kinds):
+                return look.ids
+        yield from ask(Query(name="create_kinds", parameters=named))
+    raise _contended(f"kinds {', '.join(kinds)}")
 
 
 def _enqueue_batch(
     tasks: Sequence[PreparedTask], results: list[Enqueued], *, queue: KnownQueue, clock: Clock, meanwhile: Callable[[], None]
 ) -> Flow[None]:
     """Store one batch and append its answers; `meanwhile` is called while the server is busy with it."""
-    reserved = yield from _reserve(tasks, queue=queue, clock=clock)
-    holders = yield from _claim_keys(tasks, reserved.task_ids, queue=queue)
+    kind_ids, reserved = yield from _reserve(tasks, queue=queue, clock=clock)
+    holders = yield from _claim_keys(tasks, reserved.task_ids, kind_ids=kind_ids)
     placed = [
-        PlacedTask(task_id, queue.kind_id(task.kind), _run_at(task, reserved.now), task)
+        PlacedTask(task_id, kind_ids[task.kind], _run_at(task, reserved.now), task)
         for task, task_id in zip(tasks, reserved.task_ids, strict=True)
         if task_id not in holders
     ]
@@ -139,21 +145,22 @@ def _enqueue_batch(
     queue.count(len(placed))
 
 
-def _reserve(tasks: Sequence[PreparedTask], *, queue: KnownQueue, clock: Clock) -> Flow[_Reserved]:
+def _reserve(tasks: Sequence[PreparedTask], *, queue: KnownQueue, clock: Clock) -> Flow[tuple[Mapping[str, int], _Reserved]]:
+    """Ids of the tasks' kinds, and ids for the tasks."""
     for _ in range(TRIES):
-        yield from _look(queue, tasks, clock=clock)
-        kind_ids = sorted({queue.kind_id(task.kind) for task in tasks})
-        rows = yield from ask(Query(name="reserve_tasks", parameters={"count": len(tasks), "kind_ids": kind_ids}, row=_Reserved))
+        kind_ids = yield from _look(queue, tasks, clock=clock)
+        parameters = {"count": len(tasks), "kind_ids": list(kind_ids.values())}
+        rows = yield from ask(Query(name="reserve_tasks", parameters=parameters, row=_Reserved))
         if rows[0].kinds_known:
-            return rows[0]
+            return kind_ids, rows[0]
         queue.forget()
     raise _contended(f"kinds of queue {queue.name!r}")
 
 
-def _claim_keys(tasks: Sequence[PreparedTask], task_ids: Sequence[int], *, queue: KnownQueue) -> Flow[Mapping[int, int]]:
+def _claim_keys(tasks: Sequence[PreparedTask], task_ids: Sequence[int], *, kind_ids: Mapping[str, int]) -> Flow[Mapping[int, int]]:
     """Duplicates by their reserved id: the id of the task that holds their key."""
     open_keys = {
-        task_id: (queue.kind_id(task.kind), task.idempotency_key)
+        task_id: (kind_ids[task.kind], task.idempotency_key)
         for task, task_id in zip(tasks, task_ids, strict=True)
         if task.idempotency_key is not None
     }
@@ -182,9 +189,8 @@ def _run_at(task: PreparedTask, now: datetime) -> datetime:
     return now + timedelta(seconds=task.delay_seconds) if task.delay_seconds else now
 
 
-def _parameters(task: PreparedTask, queue: KnownQueue) -> Mapping[str, object]:
+def _parameters(task: PreparedTask) -> Mapping[str, object]:
     return {
-        "kind_id": queue.kind_id(task.kind),
         "payload": task.payload,
         "headers": task.headers,
         "priority": task.priority,

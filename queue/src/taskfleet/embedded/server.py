@@ -1,5 +1,6 @@
 """An embedded PostgreSQL server: `initdb`, start, stop, and a URL to it."""
 
+import atexit
 import os
 import secrets
 import shutil
@@ -114,6 +115,8 @@ class EmbeddedServer:
         if self.running:
             return self
         programs = find_programs()
+        # A script that ends without stop() shall not leave its temporary folder behind.
+        atexit.register(self.stop)
         try:
             self._prepare_folder()
             programs = programs_within_reach(programs, account=self._account, folder=self._folder)
@@ -138,6 +141,7 @@ class EmbeddedServer:
             self._process = self._keeper = None
         if self._temporary and self._folder != Path():
             shutil.rmtree(self._folder, ignore_errors=True)
+        atexit.unregister(self.stop)
 
     def _prepare_folder(self) -> None:
         if self._asked_folder is None:

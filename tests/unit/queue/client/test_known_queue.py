@@ -28,43 +28,42 @@ def known(seen: Look, *, now: float = 0.0) -> KnownQueue:
 
 
 def test_a_queue_nobody_has_looked_at_must_be_looked_at() -> None:
-    assert KnownQueue("orders").must_look(["mail"], adding=1, now=0.0)
+    assert KnownQueue("orders").must_look(adding=0, now=0.0)
 
 
 @pytest.mark.parametrize(
-    ("kinds", "adding", "now", "expected"),
+    ("adding", "now", "expected"),
     [
-        pytest.param(["mail"], 1, 0.5, False, id="a fresh look at a queue with room is enough"),
-        pytest.param(["sms"], 1, 0.5, True, id="an unknown kind asks for a look"),
-        pytest.param(["mail"], 1, 1.5, True, id="a look ages"),
-        pytest.param(["mail"], 90, 0.5, False, id="a tenth of the room may be used on one look"),
-        pytest.param(["mail"], 91, 0.5, True, id="more than a tenth of the room asks for a look"),
+        pytest.param(1, 0.5, False, id="a fresh look at a queue with room is enough"),
+        pytest.param(1, 1.5, True, id="a look ages"),
+        pytest.param(90, 0.5, False, id="a tenth of the room may be used on one look"),
+        pytest.param(91, 0.5, True, id="more than a tenth of the room asks for a look"),
     ],
 )
-def test_when_a_queue_must_be_looked_at(kinds: list[str], adding: int, now: float, *, expected: bool) -> None:
+def test_when_a_queue_must_be_looked_at(adding: int, now: float, *, expected: bool) -> None:
     queue = known(look(length=100, max_length=1_000))
 
-    assert queue.must_look(kinds, adding=adding, now=now) is expected
+    assert queue.must_look(adding=adding, now=now) is expected
 
 
 def test_without_limits_only_age_asks_for_a_look() -> None:
     queue = known(look())
 
-    assert [queue.must_look(["mail"], adding=1_000_000, now=now) for now in (0.5, 1.5)] == [False, True]
+    assert [queue.must_look(adding=1_000_000, now=now) for now in (0.5, 1.5)] == [False, True]
 
 
 def test_the_warning_bound_ahead_counts_as_room_and_behind_it_does_not() -> None:
     before = known(look(length=90, warn_length=100, max_length=10_000))
     behind = known(look(length=100, warn_length=100, max_length=10_000))
 
-    assert [queue.must_look(["mail"], adding=2, now=0.0) for queue in (before, behind)] == [True, False]
+    assert [queue.must_look(adding=2, now=0.0) for queue in (before, behind)] == [True, False]
 
 
 def test_what_was_added_since_the_look_counts() -> None:
     queue = known(look(length=0, max_length=100))
     queue.count(10)
 
-    assert queue.must_look(["mail"], adding=1, now=0.0)
+    assert queue.must_look(adding=1, now=0.0)
     with pytest.raises(QueueFullError, match="holds 10 tasks, its limit is 100; 91 more do not fit"):
         queue.require_room(91)
 
@@ -83,19 +82,22 @@ def test_tasks_fit_exactly_up_to_the_limit(length: int, limit: int, adding: int)
         queue.require_room(adding)
 
 
-def test_forgetting_drops_kinds_and_room() -> None:
-    queue = known(look())
+def test_forgetting_asks_for_a_look_and_leaves_those_who_read_alone() -> None:
+    queue = known(look(kinds={"mail": 1}))
+    read = queue.ids_of(["mail"])
     queue.forget()
 
-    assert queue.missing(["mail", "mail", "a"]) == ["a", "mail"]
-    assert queue.must_look([], adding=1, now=0.0)
+    assert queue.must_look(adding=0, now=0.0)
+    assert (read, queue.ids_of(["mail"]), queue.max_payload_bytes) == ({"mail": 1}, None, 100)
+    queue.require_room(1)
 
 
 def test_kinds_add_up_over_looks() -> None:
     queue = known(look(kinds={"mail": 1}))
     queue.learn(look(kinds={"sms": 2}), now=0.0)
 
-    assert (queue.kind_id("mail"), queue.kind_id("sms"), queue.max_payload_bytes) == (1, 2, 100)
+    assert queue.ids_of(["mail", "sms", "mail"]) == {"mail": 1, "sms": 2}
+    assert queue.ids_of(["mail", "push"]) is None
 
 
 @pytest.mark.requirement("E5")
