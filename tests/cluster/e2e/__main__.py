@@ -40,6 +40,9 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception:
+        sys.stderr.write(describe_failure(tools))
+        raise
     finally:
         clean_up(tools, folder, keep=chosen.keep)
     report.show()
@@ -58,9 +61,7 @@ def play(tools: Tools, report: Report) -> None:
             create_cluster(tools)
         with report.stage("images") as notes:
             postgres = images.result()
-            notes.append(
-                f"what the cluster had not waited for; worker {check_worker_image(tools)} MB, without kopf, client or web framework"
-            )
+            notes.append(f"beyond the cluster's time; worker {check_worker_image(tools)} MB, without kopf, client or web framework")
     with report.stage("PostgreSQL") as notes:
         start_database(tools, postgres)
         notes.append(postgres)

@@ -10,6 +10,7 @@ from tests.cluster.e2e.stage import MANIFESTS, WORK, wait_until
 from tests.cluster.e2e.tools import E2eError, Tools
 
 TASKS = 2_000
+OPEN = ("ready", "scheduled", "running")
 ENQUEUE = """
 import taskfleet
 from taskfleet import NewTask
@@ -97,7 +98,8 @@ class Story:
         return int(self._task_queue().get("status", {}).get("replicas", 0))
 
     def _ready_workers(self) -> int:
-        return int(self._task_queue().get("status", {}).get("readyReplicas", 0))
+        ready = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
+        return self._kubectl("get", "pods", "--selector", "taskfleet.dev/queue", "-o", ready).split().count("True")
 
     def _task_queue(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self._kubectl("get", "taskqueue", "sources", "-o", "json"))
@@ -110,10 +112,8 @@ class Story:
     def _counts(self) -> Counter[str]:
         """Tasks by state, and how many are still open."""
         stats = json.loads(self._in_console("taskfleet", "stats", "--output", "json"))
-        counts: Counter[str] = Counter()
-        for each in stats["states"]:
-            counts[each["state"]] += each["count"]
-        counts["open"] = sum(counts[state] for state in ("ready", "scheduled", "running", "paused"))
+        counts = Counter({state: sum(kind[state] for kind in stats["kinds"]) for state in (*OPEN, "succeeded", "failed")})
+        counts["open"] = sum(counts[state] for state in OPEN)
         return counts
 
     def _task(self, task: str) -> dict[str, Any]:
@@ -122,9 +122,12 @@ class Story:
 
     def _finished_by(self, task: str) -> list[str]:
         """Name the pods whose log says that they completed the task."""
-        found = []
-        for pod in self._pods():
-            lines = self._kubectl("logs", pod).splitlines()
-            if any('"task.completed"' in line and f'"task_id": {task},' in line for line in lines):
-                found.append(pod)
-        return found
+        return [pod for pod in self._pods() if any(_completes(line, task) for line in self._kubectl("logs", pod).splitlines())]
+
+
+def _completes(line: str, task: str) -> bool:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("event") == "task.completed" and str(said.get("task_id")) == task
