@@ -1,6 +1,7 @@
 """The last steps of a decision: ceilings, stop policy, behavior, pause; then who leaves, who comes back, and the words for it."""
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 from taskfleet_operator.scaling.decision import Decided, Decision, Step
 from taskfleet_operator.scaling.explain import sentence
@@ -12,6 +13,8 @@ from taskfleet_operator.scaling.policy import Direction, Mode, StopPolicy
 from taskfleet_operator.scaling.reasons import Reason
 from taskfleet_operator.scaling.stand import Stand
 from taskfleet_operator.scaling.surplus.leavers import Bounds, Crew, fewer, more, swap
+
+GATES = frozenset({Reason.KIND_QUOTA, Reason.KIND_RATE, Reason.BREAKER_OPEN})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,8 +45,8 @@ def conclude(stand: Stand, allowance: Allowance, *, now: float) -> Decided:
     contest = contested(stand.memory.contest, foreign_change=stand.observation.foreign_change, now=now)
     applied = stand.policy.mode is Mode.AUTO and not contest.hands_off
     crew = _crew(stand, aim) if applied else Crew()
-    grow = crew.grow if allowance.room is None else min(crew.grow, allowance.room)
-    if grow < crew.grow:
+    grow = _granted(stand, crew, allowance)
+    if allowance.room == grow < crew.grow:
         aim = _turned(aim, aim.pods, reason=Reason.GLOBAL_CAP, did=f"the global cap has room for {grow} of {crew.grow} new replicas now")
     decision = _decision(stand, aim, replace(crew, grow=grow), applied=applied)
     if contest.hands_off:
@@ -55,6 +58,14 @@ def conclude(stand: Stand, allowance: Allowance, *, now: float) -> Decided:
     return Decided(decision=decision, memory=memory)
 
 
+def _granted(stand: Stand, crew: Crew, allowance: Allowance) -> int:
+    """New replicas that may start now: those that are still leaving count against maxReplicas and the cap until they are gone."""
+    room = stand.policy.max_replicas - stand.observation.replicas + len(crew.removable) + crew.surplus_starting
+    if allowance.room is not None:
+        room = min(room, allowance.room)
+    return max(0, min(crew.grow, room))
+
+
 def _ceiled(stand: Stand, allowance: Allowance) -> Aim:
     """The wanted replicas under all ceilings."""
     limits: tuple[Limit, ...] = (stand.limit,)
@@ -64,7 +75,7 @@ def _ceiled(stand: Stand, allowance: Allowance) -> Aim:
     binding = lowest(limits)
     wanted = max(stand.wanted_pods, stand.policy.min_replicas)
     pods = int(min(wanted, binding.replicas))
-    capped = pods < wanted
+    capped = pods < wanted or _gated(stand, binding, pods)
     step = Step(
         name="ceilings", did=binding.did, slots=float(pods * stand.policy.slots_per_replica), reason=binding.reason if capped else None
     )
@@ -75,6 +86,11 @@ def _ceiled(stand: Stand, allowance: Allowance) -> Aim:
         limited_by=binding.reason if capped else None,
         steps=(*stand.want.steps, *stand.leave.steps, step),
     )
+
+
+def _gated(stand: Stand, binding: Limit, pods: int) -> bool:
+    """Whether quotas, rates or breakers let only a part of the waiting tasks be demand, and the fleet has all they can use."""
+    return stand.work.waiting > ceil(stand.work.total) and pods >= binding.replicas and binding.reason in GATES
 
 
 def _own_reason(stand: Stand, pods: int) -> Reason:

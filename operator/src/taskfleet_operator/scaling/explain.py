@@ -9,7 +9,9 @@ def sentence(stand: Stand, *, reason: Reason, desired: int, limit: Reason | None
     """One decision in words."""
     workers = "1 worker" if desired == 1 else f"{desired:,} workers"
     text = f"{workers}: {_cause(stand, reason if limit is None else stand.want.reason)}"
-    if limit is not None:
+    if limit is not None and desired >= stand.wanted_pods:
+        text += f"; {limit} lets only {stand.work.total:,.0f} of {stand.work.waiting:,} start in time"
+    elif limit is not None:
         text += f"; capped by {limit} at {desired:,} of {stand.wanted_pods:,} wanted"
     if not stand.goal_reachable:
         startup = stand.estimates.startup_seconds
@@ -40,19 +42,23 @@ def _deadline(stand: Stand) -> str:
     if due is None:
         return _waiting(stand)
     seconds = sum(count * stand.estimates.service[kind] for kind, count in due.counts.items()) / due.total
-    return f"{due.total:,.0f} ready tasks must start within {due.slack_seconds:.0f} s at {seconds:.2g} s each"
+    return f"{_tasks(due.total, 'ready ')} must start within {due.slack_seconds:.0f} s at {seconds:.2g} s each"
 
 
 def _panic(stand: Stand) -> str:
     lanes = [lane for lane in (stand.work.fresh.all, stand.work.stale.all) if lane is not None]
     seconds = sum(drain_seconds(lane, stand.estimates, stand.fleet) for lane in lanes)
     slots = "1 slot" if stand.fleet.slots <= 1 else f"{stand.fleet.slots:,} slots"
-    return f"{stand.work.total:,.0f} ready tasks would keep {slots} busy for {seconds:,.0f} s"
+    return f"{_tasks(stand.work.total, 'ready ')} would keep {slots} busy for {seconds:,.0f} s"
 
 
 def _waiting(stand: Stand) -> str:
-    total = round(stand.work.total)
-    return "nothing waits" if total == 0 else f"{total:,} task waits" if total == 1 else f"{total:,} tasks wait"
+    total = stand.work.waiting
+    return "nothing waits" if total == 0 else f"{_tasks(total)} {'waits' if total == 1 else 'wait'}"
+
+
+def _tasks(count: float, adjective: str = "") -> str:
+    return f"{count:,.0f} {adjective}{'task' if round(count) == 1 else 'tasks'}"
 
 
 def _steady(stand: Stand) -> str:

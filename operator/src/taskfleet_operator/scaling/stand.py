@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import inf
 
 from taskfleet_operator.scaling.capacity import Capacity, capacity
 from taskfleet_operator.scaling.demand.floor import NOTHING, Arriving, arriving
@@ -85,11 +84,10 @@ def _arriving(observation: QueueObservation, policy: ScalingPolicy, estimates: E
 
 
 def _wanted_pods(wanted: Want, left: Leave, fleet: Capacity, policy: ScalingPolicy) -> int:
-    if wanted.slots == inf:
-        return max(policy.max_replicas, fleet.pods)
+    pods = fleet.pods - left.slots // policy.slots_per_replica
     if wanted.slots > fleet.slots:
-        return fleet.pods + pods_for(wanted.slots - fleet.slots, policy.slots_per_replica)
-    return fleet.pods - left.slots // policy.slots_per_replica
+        pods = fleet.pods + pods_for(wanted.slots - fleet.slots, policy.slots_per_replica)
+    return max(fleet.pods, policy.max_replicas) if wanted.panicking else pods
 
 
 def _breakers(kinds: Mapping[str, KindMemory]) -> dict[str, int]:

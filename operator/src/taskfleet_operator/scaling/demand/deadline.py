@@ -55,8 +55,18 @@ NOTHING = Need(new_slots=0.0)
 
 
 def alone(due: Due, *, seconds: float, service: Mapping[str, float]) -> float:
-    """Slots that start all this work on their own if each is free for `seconds`: Σ q_k / (1 + seconds/S_k)."""
-    return sum(count / (1 + seconds / service[kind]) for kind, count in due.counts.items())
+    """Slots that start all this work on their own if each is free for `seconds`."""
+    return sum(count / starts(seconds, service[kind]) for kind, count in due.counts.items())
+
+
+def starts(seconds: float, service_seconds: float) -> float:
+    """Tasks that a free slot starts within `seconds`: one, and one more for each service time.
+
+    Below one service time the second is less likely than seconds/S, which would be right for exponential times only: twenty tasks of
+    twenty minutes want twenty slots, whatever is left of the minute.
+    """
+    rounds = seconds / service_seconds
+    return 1 + (rounds if rounds >= 1 else rounds * rounds)
 
 
 def covered(due: Due, supply: Supply) -> float:
@@ -105,5 +115,14 @@ def _need_for(due: Due, supply: Supply, claims: Claims) -> Need:
     missing = 1 - (share - taken)
     if missing <= 0:
         return Need(new_slots=0.0, due=due)
-    new = alone(due, seconds=max(0.0, due.slack_seconds - supply.startup_seconds), service=supply.service)
-    return Need(new_slots=missing * new / worth, due=due)
+    return Need(new_slots=_new_slots(due, supply, share=missing / worth), due=due)
+
+
+def _new_slots(due: Due, supply: Supply, *, share: float) -> float:
+    """Slots that have yet to start, for a share of the work; of a kind no more than its quota has room for."""
+    seconds = max(0.0, due.slack_seconds - supply.startup_seconds)
+    slots = 0.0
+    for kind, count in due.counts.items():
+        new = share * count / starts(seconds, supply.service[kind])
+        slots += min(new, due.room.get(kind, new))
+    return slots

@@ -1,7 +1,7 @@
 """What the work asks for, before any ceiling: the deadline law over both lanes, the rate floor, the minimum, panic."""
 
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil
 
 from taskfleet_operator.scaling.capacity import Capacity
 from taskfleet_operator.scaling.decision import Step
@@ -32,7 +32,7 @@ class Want:
     """The slots the work asks for."""
 
     slots: float
-    """Never fewer than there are: giving slots up is another step's business. Infinite in panic."""
+    """Never fewer than there are: giving slots up is another step's business. In panic the allowed maximum counts instead."""
     reason: Reason
     floor: float
     """Never fewer than this, whatever is unused: the rate floor, the minimum, one while anything waits."""
@@ -40,20 +40,25 @@ class Want:
     """The waiting work that decided."""
     steps: tuple[Step, ...]
 
+    @property
+    def panicking(self) -> bool:
+        """Whether every allowed worker is wanted."""
+        return self.reason is Reason.PANIC_BACKLOG
+
 
 def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, arriving: Arriving) -> Want:
     """Ask for slots."""
     lacking = missing(work, policy, estimates, fleet, arriving)
     minimum = float(policy.min_replicas * policy.slots_per_replica)
     floor = max(arriving.floor, minimum, 1.0 if work.total > 0 else 0.0)
-    steps = (_deadline_step(work, lacking.slots, fleet), _floor_step(arriving, policy))
-    if panics(work, policy, estimates, fleet):
-        panic = Step(name="panic", did=_panic_clause(work, policy), reason=Reason.PANIC_BACKLOG)
-        return Want(slots=inf, reason=Reason.PANIC_BACKLOG, floor=floor, due=lacking.due, steps=(*steps, panic))
+    steps: tuple[Step, ...] = (_deadline_step(work, lacking.slots, fleet), _floor_step(arriving, policy))
     slots, reason = _slots(fleet, new=lacking.slots, floor=floor, minimum=minimum)
     late = work.fresh.oldest_seconds > SAFETY * policy.max_wait_seconds
     if slots < (1 + SMALL_INCREASE) * fleet.slots and not late and slots > minimum:
         slots, reason = float(fleet.slots), Reason.STEADY
+    if panics(work, policy, estimates, fleet):
+        reason = Reason.PANIC_BACKLOG
+        steps = (*steps, Step(name="panic", did=_panic_clause(work, policy), reason=reason))
     return Want(slots=slots, reason=reason, floor=floor, due=lacking.due, steps=steps)
 
 

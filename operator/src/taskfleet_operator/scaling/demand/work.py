@@ -1,7 +1,7 @@
 """The waiting work that counts: two lanes, by urgency, and of each kind only what its quota and rate let start in time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 from taskfleet_operator.scaling.estimates.learn import Estimates
@@ -22,6 +22,8 @@ class Due:
     counts: Mapping[str, float]
     """Admissible tasks by kind."""
     total: float
+    room: Mapping[str, int] = field(default_factory=dict)
+    """Kinds with a quota, and how many more of their tasks may run at once than run now."""
     pressing: bool = False
     """The slack is at its floor: what is hoped for now and fails cannot be made good later."""
 
@@ -32,6 +34,8 @@ class Lane:
 
     due: tuple[Due, ...] = ()
     oldest_seconds: float = 0.0
+    waiting: int = 0
+    """All its tasks, those that may not start now included."""
 
     @property
     def all(self) -> Due | None:
@@ -55,6 +59,11 @@ class Work:
     def total(self) -> float:
         """Admissible tasks of both lanes."""
         return self.fresh.total + self.stale.total
+
+    @property
+    def waiting(self) -> int:
+        """Tasks of both lanes, whether they may start or not."""
+        return self.fresh.waiting + self.stale.waiting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,9 +146,11 @@ class _Admission:
                 rate_period_seconds=limit.rate_period_seconds,
             )
         self._service = service
-        self._running = running
-        self._together = policy.max_concurrent
-        self._all_running = sum(running.values())
+        self._room = {
+            kind: max(0, limit.max_concurrent - running.get(kind, 0))
+            for kind, limit in self._limits.items()
+            if limit.max_concurrent is not None
+        }
 
     def within(self, slack: float, waiting: Mapping[str, int], *, pressing: bool) -> Due:
         """The admissible part of `waiting`."""
@@ -147,25 +158,13 @@ class _Admission:
         for kind, limit in self._limits.items():
             if kind in counts:
                 counts[kind] = min(counts[kind], self._may_start(limit, slack))
-        total = sum(counts.values())
-        if self._together is not None and total > 0:
-            allowed = self._may_start_together(slack, counts, total)
-            if allowed < total:
-                counts = {kind: count * allowed / total for kind, count in counts.items()}
-                total = allowed
-        return Due(slack_seconds=slack, counts=counts, total=total, pressing=pressing)
+        return Due(slack_seconds=slack, counts=counts, total=sum(counts.values()), room=self._room, pressing=pressing)
 
     def _may_start(self, limit: KindLimits, slack: float) -> float:
         by_rate = inf if limit.starts_per_second is None else limit.starts_per_second * slack
         if limit.max_concurrent is None:
             return by_rate
-        free = max(0, limit.max_concurrent - self._running.get(limit.kind, 0))
-        return min(by_rate, free + limit.max_concurrent * slack / self._service[limit.kind])
-
-    def _may_start_together(self, slack: float, counts: Mapping[str, float], total: float) -> float:
-        together = self._together or 0
-        mean = sum(count * self._service[kind] for kind, count in counts.items()) / total
-        return max(0, together - self._all_running) + together * slack / mean
+        return min(by_rate, self._room[limit.kind] + limit.max_concurrent * slack / self._service[limit.kind])
 
 
 def _lane(buckets: list[ReadyTasks], goal: Goal, admit: _Admission) -> Lane:
@@ -180,4 +179,5 @@ def _lane(buckets: list[ReadyTasks], goal: Goal, admit: _Admission) -> Lane:
         for bucket in classes[slack]:
             waiting[bucket.kind] = waiting.get(bucket.kind, 0) + bucket.count
         due.append(admit.within(slack, waiting, pressing=slack <= goal.floor_seconds))
-    return Lane(due=tuple(due), oldest_seconds=max(bucket.oldest_seconds for bucket in buckets))
+    oldest = max(bucket.oldest_seconds for bucket in buckets)
+    return Lane(due=tuple(due), oldest_seconds=oldest, waiting=sum(waiting.values()))

@@ -17,23 +17,20 @@ LONGEST_PAUSE_SECONDS = 300.0
 
 def watch(known: KindMemory, happened: KindTotals, *, now: float, allowed_slots: float) -> KindMemory:
     """The kind's memory after one more tick; a breaker that has grown to `allowed_slots` closes."""
+    if known.window_started is None:
+        known = replace(known, window_started=now)
     good = known.window_good + happened.succeeded
     bad = known.window_bad + happened.overloaded + happened.faulted
-    started = known.window_started
-    if started is None:
-        return replace(known, window_started=now, window_good=0, window_bad=0)
-    elapsed = now - started
+    elapsed = now - (known.window_started or now)
     breaker = known.breaker
-    if breaker is None:
-        if good + bad >= ENOUGH_OUTCOMES and bad >= BAD_SHARE * (good + bad):
-            return _window(known, _opened(now, pause=FIRST_PAUSE_SECONDS), now=now)
-        if elapsed < WINDOW_SECONDS or good + bad == 0 == known.window_good + known.window_bad:
-            return known if good + bad == known.window_good + known.window_bad else replace(known, window_good=good, window_bad=bad)
-        return _window(known, None, now=now)
-    wait = breaker.pause_seconds if breaker.probing else WINDOW_SECONDS
-    if elapsed < wait or good + bad == 0:
-        return replace(known, window_good=good, window_bad=bad)
-    return _window(known, _next(breaker, good=good, bad=bad, now=now, allowed_slots=allowed_slots), now=now)
+    if breaker is None and good + bad >= ENOUGH_OUTCOMES and bad >= BAD_SHARE * (good + bad):
+        return _window(known, _opened(now, pause=FIRST_PAUSE_SECONDS), now=now)
+    lasts = breaker.pause_seconds if breaker is not None and breaker.probing else WINDOW_SECONDS
+    if elapsed < lasts or good + bad == 0:
+        unchanged = good == known.window_good and bad == known.window_bad
+        return known if unchanged else replace(known, window_good=good, window_bad=bad)
+    after = None if breaker is None else _next(breaker, good=good, bad=bad, now=now, allowed_slots=allowed_slots)
+    return _window(known, after, now=now)
 
 
 def _opened(now: float, *, pause: float) -> Breaker:

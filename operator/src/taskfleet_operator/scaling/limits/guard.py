@@ -96,7 +96,7 @@ def _judged(before: Guard, level: SteadyLevel, seen: Seen, *, now: float) -> Gua
     if before.trial is not None:
         lower = before.trial.gate < before.trial.start.running
         return _lower_tried(before, before.trial, level, now=now) if lower else _higher_tried(before, before.trial, level, seen, now=now)
-    if before.level is not None and _brought_nothing(before.level, level):
+    if before.level is not None and level.at - before.level.at <= LEVEL_SECONDS and _brought_nothing(before.level, level):
         cap = BACK_TO * before.level.running
         return replace(before, cap_slots=cap, probe_after=now + before.probe_gap_seconds, full_windows=0)
     kept = _comparison(before.level, level)

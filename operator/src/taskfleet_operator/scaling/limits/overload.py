@@ -56,6 +56,8 @@ def watch(before: Ceiling, happened: Happened, *, now: float, limit_share: float
     )
     outcomes = seen.good + seen.overloaded
     elapsed = now - before.since
+    if elapsed <= 0:
+        return seen
     flooded = outcomes >= ENOUGH_OUTCOMES and seen.overloaded > FLOOD_SHARE * outcomes
     if outcomes >= ENOUGH_OUTCOMES and (elapsed >= WINDOW_SECONDS or flooded):
         return _judged(seen, now=now, elapsed=elapsed, limit_share=limit_share, allowed_slots=allowed_slots)

@@ -45,12 +45,14 @@ class Scene:
 def leave(scene: Scene, wanted: Want, memory: Memory, *, now: float) -> Leave:
     """Find the slots that nobody needs. While more slots are wanted nobody leaves, but the windows go on."""
     policy, fleet, startup = scene.policy, scene.fleet, scene.estimates.startup_seconds
-    window = observe_unused(memory.unused, fleet, now=now, startup_seconds=startup, tick_seconds=policy.tick_seconds)
-    calm = _calm_window(scene, memory.tapered, now=now)
+    lacking = wanted.slots > fleet.slots or wanted.panicking
+    spare = 0 if lacking else fleet.idle + fleet.starting
+    window = observe_unused(memory.unused, spare, now=now, startup_seconds=startup, tick_seconds=policy.tick_seconds)
+    calm = RecentLow() if lacking else _calm_window(scene, memory.tapered, now=now)
     idle = unused(window, fleet, keep=scene.arriving.keep, now=now, startup_seconds=startup)
     ends = taper.surplus(calm, slots=fleet.slots, now=now)
     asked = max(idle.slots, ends)
-    if asked <= 0 or wanted.slots > fleet.slots:
+    if asked <= 0 or lacking:
         return Leave(slots=0, reason=Reason.STEADY, unused=window, tapered=calm, steps=())
     reason = Reason.IDLE_UNUSED if idle.slots >= ends else Reason.TAPER
     slots = _spared(scene, min(asked, int(fleet.slots - ceil(wanted.floor - ROUNDING))))
@@ -76,7 +78,9 @@ def _spared(scene: Scene, slots: int) -> int:
 
 def _calm_window(scene: Scene, before: RecentLow, *, now: float) -> RecentLow:
     policy, estimates = scene.policy, scene.estimates
-    needed = taper.calm_need(scene.work, estimates.service, goal=goals(policy, estimates)[0], load=scene.arriving.load)
+    goal, load = goals(policy, estimates)[0], scene.arriving.load
+    typical = estimates.typical_service_seconds
+    needed = taper.calm_need(scene.work, estimates.service, goal=goal, load=load, typical_seconds=typical)
     if needed is None:
         return RecentLow()
     gap = max(QUICK_SECONDS, GAP_TICKS * policy.tick_seconds)

@@ -15,9 +15,9 @@ CALM = 0.6
 WORTH_IT = 0.85
 
 
-def calm_need(work: Work, service: Mapping[str, float], *, goal: Goal, load: float) -> float | None:
+def calm_need(work: Work, service: Mapping[str, float], *, goal: Goal, load: float, typical_seconds: float) -> float | None:
     """The slots that the calmer law asks for; None when tasks are too long against their slack, or the stale lane has work."""
-    if work.stale.total > 0:
+    if work.stale.total > 0 or typical_seconds >= goal.slack(0) / 2:
         return None
     most = load + 2 * sqrt(load)
     for due in work.fresh.due:

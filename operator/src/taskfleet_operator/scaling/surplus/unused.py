@@ -31,10 +31,10 @@ def slow_window(startup_seconds: float) -> float:
     return max(SLOW_SECONDS, 2 * startup_seconds)
 
 
-def observe_unused(window: RecentLow, fleet: Capacity, *, now: float, startup_seconds: float, tick_seconds: float) -> RecentLow:
-    """Remember how many slots are without a task now; starting ones are."""
+def observe_unused(window: RecentLow, spare_slots: int, *, now: float, startup_seconds: float, tick_seconds: float) -> RecentLow:
+    """Remember how many slots are without a task now; starting ones are, and none is while more are wanted."""
     return window.seen(
-        float(fleet.idle + fleet.starting),
+        float(spare_slots),
         at=now,
         keep_seconds=slow_window(startup_seconds),
         gap_seconds=max(QUICK_SECONDS, GAP_TICKS * tick_seconds),
