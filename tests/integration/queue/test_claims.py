@@ -3,8 +3,9 @@
 import psycopg
 import pytest
 
+from taskfleet.errors import SchemaMissingError
 from taskfleet.models import KindPolicy, Mark
-from taskfleet.words import Verdict
+from taskfleet.words import TaskState, Verdict
 from tests.integration.queue.scene import Scene, completed, ids
 
 
@@ -186,3 +187,23 @@ async def test_settling_and_claiming_ride_together(scene: Scene) -> None:
     assert settled.finished == tuple(tasks[:2])
     assert ids(second.tasks) == tasks[2:]
     assert second.limited
+
+
+async def test_settling_with_a_claim_that_fails_settles_nothing(scene: Scene) -> None:
+    (task,) = await scene.claimed()
+    await scene.rows("ALTER FUNCTION taskfleet.claim_v1 RENAME TO claim_gone")
+
+    with pytest.raises(SchemaMissingError):
+        await scene.worker.settle_and_claim(completed(task), scene.sessions[0], kinds=["send"], limit=1)
+
+    assert (await scene.reader.get_task(task.task_id)).state is TaskState.RUNNING
+
+
+async def test_kind_of_any_name_can_be_claimed(scene: Scene) -> None:
+    name = 'quote " back \\ slash, {brace} NULL \u00e4'
+    (task_id,) = await scene.fill(kind=name)
+    marks = await scene.worker.low_water_marks(scene.queue, kinds=[name])
+
+    claim = await scene.claim(await scene.session(name), name, marks=marks)
+
+    assert [(task.task_id, task.kind) for task in claim.tasks] == [(task_id, name)]

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from taskfleet.models import Claim, ClaimedTask, Mark
+from taskfleet.store.arrays import bigints, moments, texts
 from taskfleet.words import Verdict
 
 
@@ -14,11 +15,11 @@ def claim_parameters(
     """The parameters of claim_tasks.sql."""
     return {
         "session": session_id,
-        "kinds": list(kinds),
+        "kinds": texts(kinds),
         "limit": limit,
-        "mark_kinds": [mark.kind for mark in marks],
-        "mark_priorities": [mark.priority for mark in marks],
-        "mark_run_ats": [mark.run_at for mark in marks],
+        "mark_kinds": texts(mark.kind for mark in marks),
+        "mark_priorities": bigints(mark.priority for mark in marks),
+        "mark_run_ats": moments(mark.run_at for mark in marks),
         "stale_slots": stale_slots,
     }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from json import JSONDecoder
 from random import Random
@@ -121,23 +121,30 @@ class Database:
         Work that was committed while its answer was lost is done twice: every write is fenced or may be repeated.
         Raises DatabaseUnreachableError after the last try, and when a statement takes longer than it may; SchemaMissingError.
         """
-        for number, pause in enumerate([*pauses(self._tries, random=Random()), None], start=1):
+        waits: Iterator[float] | None = None
+        while True:
             try:
-                async with self._pool.connection() as connection:
-                    return await work(connection)
+                return await self._once(work)
             except errors.QueryCanceled as error:
                 message = f"PostgreSQL at {described(self.url)} did not answer within {self._statement_timeout_seconds} s"
                 raise DatabaseUnreachableError(message) from error
             except _GONE as error:
                 raise SchemaMissingError(schema=self._schema) from error
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                if pause is None:
+                waits = pauses(self._tries, random=Random()) if waits is None else waits
+                if (pause := next(waits, None)) is None:
                     raise unreachable(self.url, tries=self._tries, error=error) from error
                 _log.warning(
-                    "database.unreachable", extra={"server": described(self.url), "attempt": number, "next_seconds": round(pause, 3)}
+                    "database.unreachable", extra={"server": described(self.url), "error": str(error), "next_seconds": round(pause, 3)}
                 )
                 await asyncio.sleep(pause)
-        raise AssertionError
+
+    async def _once(self, work: Callable[[AsyncConnection[Any]], Awaitable[_Answer]]) -> _Answer:
+        connection = await self._pool.take()
+        try:
+            return await work(connection)
+        finally:
+            await self._pool.give_back(connection)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:

@@ -25,27 +25,38 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
-        """A connection in autocommit, for the body alone; raises psycopg's error when it cannot be made.
+        """A connection in autocommit, for the body alone; raises psycopg's error when it cannot be made."""
+        connection = await self.take()
+        try:
+            yield connection
+        finally:
+            await self.give_back(connection)
 
-        A connection that a body leaves in the middle of something is closed; when one is found broken, so are the idle ones: the server
-        that cut one has most likely cut them all.
+    async def take(self) -> AsyncConnection[Any]:
+        """A connection in autocommit that must be given back; raises psycopg's error when it cannot be made."""
+        await self._free.acquire()
+        try:
+            return self._idle.pop() if self._idle else await self._connect()
+        except BaseException:
+            self._free.release()
+            raise
+
+    async def give_back(self, connection: AsyncConnection[Any]) -> None:
+        """Take a connection back. One that was left in the middle of something is closed.
+
+        When one is found broken, so are the idle ones: the server that cut one has most likely cut them all.
         """
-        async with self._free:
-            connection = self._idle.pop() if self._idle else await self._connect()
-            try:
-                yield connection
-            finally:
-                if connection.broken:
-                    await self.close()
-                await self._give_back(connection)
+        try:
+            if connection.broken:
+                await self.close()
+            if connection.closed or connection.pgconn.transaction_status != TransactionStatus.IDLE:
+                await connection.close()
+            else:
+                self._idle.append(connection)
+        finally:
+            self._free.release()
 
     async def close(self) -> None:
         """Close what is idle; connections in use are closed by whoever opens the pool no more, or kept."""
         while self._idle:
             await self._idle.pop().close()
-
-    async def _give_back(self, connection: AsyncConnection[Any]) -> None:
-        if connection.closed or connection.pgconn.transaction_status != TransactionStatus.IDLE:
-            await connection.close()
-        else:
-            self._idle.append(connection)

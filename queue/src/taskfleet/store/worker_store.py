@@ -101,7 +101,12 @@ class WorkerStore:
         marks: Sequence[Mark] = (),
         stale_slots: int = 0,
     ) -> tuple[Settled, Claim]:
-        """`settle`, then `claim`, in one round trip: two transactions, so that the claim sees the slots that the settlement freed."""
+        """`settle`, then `claim`, in one round trip and one transaction.
+
+        The claim sees the slots that the settlement frees, others do when both are committed; a claim that fails undoes the settlement,
+        and both are done again. One transaction is one flush of the log instead of two, and cannot deadlock: a claim waits for nothing but
+        the locks of quotas, and who holds those waits for nobody.
+        """
         statements = statements_of(settlement)
         parameters = claim_parameters(session_id, kinds=kinds, limit=limit, marks=marks, stale_slots=stale_slots)
 
@@ -139,19 +144,8 @@ class WorkerStore:
         return await self._database.run(work)
 
     async def _send(self, connection: _Connection, statements: Sequence[Statement]) -> Sequence[AsyncCursor[Any]]:
-        """Queue statements as one transaction in the pipeline; their answers can be fetched when the pipeline is done.
-
-        BEGIN and COMMIT are spelled out: without them a pipeline is one transaction to its end, and a claim behind it would hold the
-        settlement's locks and count its leases.
-        """
-        if not statements:
-            return ()
-        await connection.execute("BEGIN")
-        cursors = [
-            await connection.cursor().execute(self._database.query(statement.query), statement.parameters) for statement in statements
-        ]
-        await connection.execute("COMMIT")
-        return cursors
+        """Queue statements in the pipeline, whose end commits them together; their answers can be fetched then."""
+        return [await connection.cursor().execute(self._database.query(statement.query), statement.parameters) for statement in statements]
 
     async def _settled(self, connection: _Connection, settlement: Settlement, cursors: Sequence[AsyncCursor[Any]]) -> Settled:
         rows = [row for cursor in cursors for row in await cursor.fetchall()]
