@@ -74,9 +74,6 @@ class OperatorSettings(BaseSettings):
     lease_namespace: str | None = None
     """Namespace of that Lease. Unset: the operator's own."""
 
-    scale_targets: Words = ("apps/v1/Deployment",)
-    """Kinds of existing objects that worker.targetRef may name, as apiVersion/kind."""
-
     local_restart_seconds: float = Field(default=1.0, ge=0.05, le=300)
     """Locally: pause before a crashed worker process is started again; it doubles with each crash in a row."""
 

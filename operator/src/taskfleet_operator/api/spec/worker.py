@@ -14,7 +14,7 @@ class TargetReference(ApiModel):
     api_version: Word
     """For instance apps/v1."""
     kind: Word
-    """For instance Deployment. The operator's setting scaleTargets lists the kinds it may scale."""
+    """For instance Deployment."""
     name: ObjectName
     """Name of the object, in the TaskQueue's namespace."""
 
@@ -40,4 +40,4 @@ class WorkerSpec(ApiModel):
     template: FreeObject | None = None
     """A pod template. Its container `worker` is completed by the operator; whatever you set yourself stays."""
     target_ref: TargetReference | None = None
-    """An existing object to scale instead."""
+    """An existing object to scale instead. Not followed yet: it is reported as SpecInvalid."""
