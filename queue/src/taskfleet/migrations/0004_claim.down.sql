@@ -1,5 +1,4 @@
 DROP FUNCTION taskfleet.claim_v1(uuid, text[], integer, text[], smallint[], timestamptz[], integer);
-DROP FUNCTION taskfleet.claim_visits_v1(taskfleet.claim_range[], timestamptz, timestamptz);
 DROP FUNCTION taskfleet.note_starts_v1(taskfleet.claimed_lease[], integer[], timestamptz);
 DROP FUNCTION taskfleet.claim_gates_v1(integer[], timestamptz);
 DROP FUNCTION taskfleet.rate_window_start(timestamptz, double precision);

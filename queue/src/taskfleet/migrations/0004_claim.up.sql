@@ -197,44 +197,6 @@ BEGIN
 END;
 $$;
 
--- The order in which a claim visits ranges, one row a visit.
---
---   lane 1  fresh tasks: priority, then time. Leaves `stale_slots` of the room free.
---   lane 2  stale tasks, kinds in turn, oldest first whatever the priority: an equal part of `stale_slots` for each kind.
---   lane 3  the same kinds again, for what is left of `stale_slots`.
---   lane 4  room that no lane used: any age, priority, then time.
-CREATE FUNCTION taskfleet.claim_visits_v1(ranges taskfleet.claim_range[], fresh_since timestamptz, now timestamptz)
-RETURNS TABLE (lane integer, kind_id integer, priority smallint, from_at timestamptz, until_at timestamptz, kinds_in_lane integer)
-LANGUAGE plpgsql
-AS $$
-#variable_conflict use_column
-BEGIN
-    RETURN QUERY
-    WITH stale AS (
-        SELECT kind_id, min(stale_from) AS from_at, random() AS turn, count(*) OVER ()::integer AS kinds_in_lane
-        FROM unnest(ranges)
-        WHERE stale_from < fresh_since
-        GROUP BY kind_id
-    ),
-    visits AS (
-        SELECT 1 AS lane, kind_id, priority, greatest(fresh_from, fresh_since) AS from_at, now AS until_at, NULL::integer AS kinds_in_lane,
-            priority::double precision AS first_by
-        FROM unnest(ranges)
-        WHERE fresh_from IS NOT NULL
-        UNION ALL
-        SELECT lane, kind_id, NULL, from_at, fresh_since, kinds_in_lane, turn
-        FROM stale CROSS JOIN (VALUES (2), (3)) AS lanes (lane)
-        UNION ALL
-        SELECT 4, kind_id, priority, stale_from, now, NULL, priority
-        FROM unnest(ranges)
-    )
-    SELECT lane, kind_id, priority, from_at, until_at, kinds_in_lane
-    FROM visits
-    -- Kinds that begin in one bucket take turns: its start says no more about which is older.
-    ORDER BY lane, first_by, from_at, random();
-END;
-$$;
-
 -- Claim up to `task_limit` waiting tasks of the given kinds under one lease token.
 --
 --   session         uuid           who claims: registered, alive, not draining
@@ -397,7 +359,31 @@ BEGIN
             gate_rooms := gate_rooms || ARRAY(SELECT allowed FROM unnest(gates) WHERE kind_id = ANY (new_gates));
         END IF;
 
-        FOR visit IN SELECT * FROM taskfleet.claim_visits_v1(ranges, fresh_since, now) LOOP
+        -- Lane 1: fresh tasks, priority, then time; leaves `stale_slots` of the room free.
+        -- Lane 2: stale tasks, kinds in turn, oldest first whatever the priority: an equal part of `stale_slots` for each kind.
+        -- Lane 3: the same kinds again, for what is left of `stale_slots`.
+        -- Lane 4: room that no lane used: any age, priority, then time.
+        FOR visit IN
+            WITH stale AS (
+                SELECT kind_id, min(stale_from) AS from_at, random() AS turn, count(*) OVER ()::integer AS kinds_in_lane
+                FROM unnest(ranges)
+                WHERE stale_room > 0 AND stale_from < fresh_since
+                GROUP BY kind_id
+            )
+            SELECT
+                1 AS lane, kind_id, priority, greatest(fresh_from, fresh_since) AS from_at, now AS until_at,
+                NULL::integer AS kinds_in_lane, priority::double precision AS first_by, random() AS luck
+            FROM unnest(ranges)
+            WHERE fresh_from IS NOT NULL
+            UNION ALL
+            SELECT lane, kind_id, NULL, from_at, fresh_since, kinds_in_lane, turn, 0
+            FROM stale CROSS JOIN (VALUES (2), (3)) AS lanes (lane)
+            UNION ALL
+            SELECT 4, kind_id, priority, stale_from, now, NULL, priority, random()
+            FROM unnest(ranges)
+            -- Kinds that begin in one bucket come in any order: its start says no more about which is older.
+            ORDER BY lane, first_by, from_at, luck
+        LOOP
             EXIT WHEN room <= 0;
             lane_room := CASE visit.lane
                 WHEN 1 THEN room - stale_room
