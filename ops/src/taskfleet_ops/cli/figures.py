@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from taskfleet_ops.cli.options import DatabaseUrl, Format, Output, Queue, Schema
+from taskfleet_ops.cli.progress import under_way
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,7 +27,9 @@ def stats(
     from taskfleet_ops.services import figures
     from taskfleet_ops.services.access import Address
 
-    write_stats(asyncio.run(figures.stats(Address.given(url=database_url, schema=schema), queue)), output=output)
+    with under_way("asking the database"):
+        answer = asyncio.run(figures.stats(Address.given(url=database_url, schema=schema), queue))
+    write_stats(answer, output=output)
 
 
 def trend(
@@ -43,7 +46,9 @@ def trend(
     from taskfleet_ops.services import figures
     from taskfleet_ops.services.access import Address
 
-    write_trend(asyncio.run(figures.trend(Address.given(url=database_url, schema=schema), queue, minutes=minutes)), output=output)
+    with under_way("asking the database"):
+        answer = asyncio.run(figures.trend(Address.given(url=database_url, schema=schema), queue, minutes=minutes))
+    write_trend(answer, output=output)
 
 
 def report(queue: Queue = "default", output: Output = Format.TABLE, database_url: DatabaseUrl = None, schema: Schema = "taskfleet") -> None:
@@ -54,7 +59,9 @@ def report(queue: Queue = "default", output: Output = Format.TABLE, database_url
     from taskfleet_ops.services import figures
     from taskfleet_ops.services.access import Address
 
-    write_report(asyncio.run(figures.report(Address.given(url=database_url, schema=schema), queue)), output=output)
+    with under_way("asking the database"):
+        answer = asyncio.run(figures.report(Address.given(url=database_url, schema=schema), queue))
+    write_report(answer, output=output)
 
 
 def explain(
@@ -71,4 +78,6 @@ def explain(
     from taskfleet_ops.services import figures
     from taskfleet_ops.services.access import Address
 
-    write_explanation(asyncio.run(figures.explain(Address.given(url=database_url, schema=schema), queue, history=history)), output=output)
+    with under_way("asking the database"):
+        answer = asyncio.run(figures.explain(Address.given(url=database_url, schema=schema), queue, history=history))
+    write_explanation(answer, output=output)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from taskfleet_ops.cli.options import DatabaseUrl, Format, Output, Schema
+from taskfleet_ops.cli.progress import under_way
 
 group = typer.Typer(help="Bring a database to this release's schema, and back.", no_args_is_help=False)
 
@@ -22,7 +23,8 @@ def up(to: To = None, database_url: DatabaseUrl = None, schema: Schema = "taskfl
     from taskfleet_ops.services import migrations
     from taskfleet_ops.services.access import Address
 
-    done = migrations.up(Address.given(url=database_url, schema=schema), to=to)
+    with under_way("applying migrations"):
+        done = migrations.up(Address.given(url=database_url, schema=schema), to=to)
     for migration in done:
         typer.echo(f"applied {migration.title}")
     if not done:
@@ -42,7 +44,8 @@ def down(
 
     if not yes:
         typer.confirm(f"Take schema {schema} back to version {to}? What later migrations hold is lost.", abort=True, err=True)
-    done = migrations.down(Address.given(url=database_url, schema=schema), to=to)
+    with under_way("taking migrations back"):
+        done = migrations.down(Address.given(url=database_url, schema=schema), to=to)
     for migration in done:
         typer.echo(f"took back {migration.title}")
     if not done:

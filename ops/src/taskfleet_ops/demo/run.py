@@ -69,10 +69,11 @@ def run_demo(options: DemoOptions) -> int:
         PlainView(console, story=options.story) if options.plain or not console.is_terminal else LiveView(console, story=options.story)
     )
     with _own_settings(), tidy_end(with_parent=options.end_with_parent), DemoFolder(keep=options.keep) as folder:
-        with EmbeddedServer(folder.database, options=SERVER_OPTIONS) as server, view:
-            view.say(f"PostgreSQL runs in {folder.database}")
-            Migrator(server.url).up()
-            evidence = asyncio.run(_play(options.story, folder=folder, url=server.url, view=view, began=began))
+        with view:
+            view.say(f"PostgreSQL starts in {folder.database}")
+            with EmbeddedServer(folder.database, options=SERVER_OPTIONS) as server:
+                Migrator(server.url).up()
+                evidence = asyncio.run(_play(options.story, folder=folder, url=server.url, view=view, began=began))
         code = _judge(evidence, options=options, console=console)
         if options.keep:
             console.print(f"Kept in {folder.path}. Look at it with: taskfleet demo --open {folder.path}", soft_wrap=True)

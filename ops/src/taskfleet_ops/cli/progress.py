@@ -1,0 +1,17 @@
+"""Saying that something is under way: on standard error, and only to a person."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def under_way(what: str) -> Iterator[None]:
+    """Show what is being done while the block runs; nothing where standard error is no terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
