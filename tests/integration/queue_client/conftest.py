@@ -58,8 +58,8 @@ def sort(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def make(sort: str) -> AsyncIterator[Make]:
-    """Makes producers that are closed after the test."""
+async def make(sort: str, database_url: str) -> AsyncIterator[Make]:
+    """Makes producers that are closed after the test, and before its database goes: a wake-up may still be on its way."""
     async with AsyncExitStack() as stack:
 
         def made(url: str | None, **arguments: Any) -> EitherProducer:
