@@ -10,12 +10,13 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from taskfleet.errors import SettingsError
 from taskfleet_operator.process.logs import LogFormat
 
 PREFIX: Final = "TASKFLEET_OPERATOR_"
+_FILE: Final = "content of the settings file"
 _log = logging.getLogger(__name__)
 
 
@@ -89,9 +90,12 @@ class OperatorSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over what a file gave."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        """Put the command line over the environment, and that over the file, which comes along as one more argument."""
+        del dotenv_settings, file_secret_settings
+        assert isinstance(init_settings, InitSettingsSource)
+        given = dict(init_settings.init_kwargs)
+        content = given.pop(_FILE, {})
+        return InitSettingsSource(settings_cls, given), env_settings, InitSettingsSource(settings_cls, content)
 
     @classmethod
     def load(cls, file: Path | None = None, **overrides: object) -> Self:
@@ -100,9 +104,9 @@ class OperatorSettings(BaseSettings):
         Raises SettingsError that names every wrong setting, what was found and what is allowed.
         """
         given = {name: value for name, value in overrides.items() if value is not None}
+        arguments: dict[str, Any] = {_FILE: _content_of(file) if file else {}, **given}
         try:
-            read = cls(**(_content_of(file) if file else {}))
-            return read if not given else cls.model_validate(read.model_dump() | given)
+            return cls(**arguments)
         except ValidationError as error:
             raise SettingsError(_in_words(error)) from None
 
@@ -135,7 +139,7 @@ class SettingsFile:
         return (found.st_mtime_ns, found.st_ino) if found else None
 
 
-def _content_of(file: Path) -> Mapping[str, Any]:
+def _content_of(file: Path) -> dict[str, Any]:
     """Read a settings file; keys may be written in camelCase as in a ConfigMap, or as the fields are named."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
