@@ -11,10 +11,12 @@ from taskfleet.models import DecisionRecord
 from taskfleet.store import Database, OperatorStore, ReaderStore
 from taskfleet_ops.demo.downstream.answers import AnswerCounts
 from taskfleet_ops.demo.downstream.client import DownstreamClient
+from taskfleet_ops.demo.errors import DemoError
 from taskfleet_ops.demo.glance import Glance, History, glance_of
 from taskfleet_ops.demo.story import Story
 
 LOOK_SECONDS: Final = 1.0
+DECISION_SECONDS: Final = 60.0
 STALL_SECONDS: Final = 90.0
 """So long without a task finished or a worker more or less, and the demo ends with what it has: a verdict beats a hanging terminal."""
 
@@ -38,6 +40,9 @@ class Running(Protocol):
 
     def require_running(self) -> None:
         """Raise DemoError when it ended by itself."""
+
+    def fault(self, what: str) -> DemoError:
+        """The error that says what is wrong with it, with the end of its log."""
 
 
 class Watch:
@@ -66,9 +71,12 @@ class Watch:
         return AnswerCounts.from_dict(json.loads((await self._downstream.get("/counts")).body))
 
     async def until_decided(self, *, child: Running) -> None:
-        """Wait for the operator's first decision."""
+        """Wait for the operator's first decision; raises DemoError when it ends or decides nothing for too long."""
+        deadline = time.monotonic() + DECISION_SECONDS
         while (await self.look()).decision is None:
             child.require_running()
+            if time.monotonic() > deadline:
+                raise child.fault(f"decided nothing about queue {self._story.queue} within {DECISION_SECONDS:g} s")
             await asyncio.sleep(LOOK_SECONDS / 4)
 
     async def until_over(self, *, view: View, children: Sequence[Running]) -> bool:

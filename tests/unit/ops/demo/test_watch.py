@@ -46,9 +46,19 @@ class Scripted(Watch):
         return self.history.latest
 
 
-class DeadChild:
+class Child:
+    """The operator, as the watch sees it."""
+
     def require_running(self) -> None:
-        raise DemoError("the operator ended with exit code 1")
+        """It runs."""
+
+    def fault(self, what: str) -> DemoError:
+        return DemoError(f"the operator {what}")
+
+
+class DeadChild(Child):
+    def require_running(self) -> None:
+        raise self.fault("ended with exit code 1")
 
 
 def at(*, finished: int = 0, waiting: int = 0, workers: int = 0) -> Glance:
@@ -59,6 +69,7 @@ def at(*, finished: int = 0, waiting: int = 0, workers: int = 0) -> Glance:
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "LOOK_SECONDS", 0.001)
     monkeypatch.setattr(watching, "STALL_SECONDS", 0.05)
+    monkeypatch.setattr(watching, "DECISION_SECONDS", 0.05)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +98,10 @@ async def test_a_child_that_ends_by_itself_ends_the_watch() -> None:
         await watch.until_over(view=Silent(), children=[DeadChild()])
     with pytest.raises(DemoError, match="the operator ended"):
         await watch.until_decided(child=DeadChild())
+
+
+async def test_an_operator_that_never_decides_is_not_waited_for_for_ever() -> None:
+    watch = Scripted([at()], story=Story(tasks=2))
+
+    with pytest.raises(DemoError, match=r"the operator decided nothing about queue episodes within 0\.05 s"):
+        await watch.until_decided(child=Child())

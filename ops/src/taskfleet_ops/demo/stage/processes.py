@@ -59,8 +59,11 @@ class Child:
     def require_running(self) -> None:
         """Raise DemoError with the end of its log when it ended by itself."""
         if not self.running:
-            message = f"the {self._program.name} ended with exit code {self._process.returncode}; the end of its log:\n{self._tail()}"
-            raise DemoError(message)
+            raise self.fault(f"ended with exit code {self._process.returncode}")
+
+    def fault(self, what: str) -> DemoError:
+        """The error that says what is wrong with it, with the end of its log."""
+        return DemoError(f"the {self._program.name} {what}; the end of its log:\n{self._tail()}")
 
     async def first_line(self, *, within_seconds: float) -> str:
         """The first line of its standard output. Raises DemoError when it ends or stays silent."""
@@ -68,7 +71,7 @@ class Child:
         try:
             line = await asyncio.wait_for(self._process.stdout.readline(), within_seconds)
         except TimeoutError:
-            raise DemoError(f"the {self._program.name} said nothing within {within_seconds:g} s; its log:\n{self._tail()}") from None
+            raise self.fault(f"said nothing within {within_seconds:g} s") from None
         if not line:
             await self._process.wait()
             self.require_running()

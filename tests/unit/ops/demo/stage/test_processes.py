@@ -72,7 +72,7 @@ async def test_a_child_that_ends_by_itself_is_told_with_its_last_words(program: 
 @pytest.mark.parametrize("program", ["import time; time.sleep(60)"], indirect=True)
 async def test_a_silent_child_is_not_waited_for_forever(program: Program) -> None:
     async with child(program) as running:
-        with pytest.raises(DemoError, match=r"the child said nothing within 0\.1 s; its log:\n\(empty\)"):
+        with pytest.raises(DemoError, match=r"the child said nothing within 0\.1 s; the end of its log:\n\(empty\)"):
             await running.first_line(within_seconds=0.1)
 
 
