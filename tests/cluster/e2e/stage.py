@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.cluster.e2e.images import OPERATOR, ROOT, TASKS, load_images
+from tests.cluster.e2e.images import OPERATOR, PUBLIC_POSTGRES, ROOT, TASKS, load_images
 from tests.cluster.e2e.tools import E2eError, Tools
 
 CLUSTER = "taskfleet-e2e"
 MANIFESTS = Path(__file__).parent / "manifests"
-SYSTEM, WORK, DATABASE = "taskfleet-system", "work", "taskfleet-database"
+SYSTEM, WORK, DATABASE = "taskfleet", "work", "taskfleet-database"
 
 
 def create_cluster(tools: Tools) -> None:
@@ -23,6 +23,7 @@ def create_cluster(tools: Tools) -> None:
     )
     for namespace in (SYSTEM, WORK, DATABASE):
         tools.run(tools.kubectl, "create", "namespace", namespace)
+    for namespace in (SYSTEM, WORK, DATABASE, "default"):
         tools.run(tools.kubectl, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
 
 
@@ -34,8 +35,11 @@ def delete_cluster(tools: Tools) -> None:
 def start_database(tools: Tools, postgres_image: str) -> None:
     """Start PostgreSQL, and put its URL into the Secrets of those who need it."""
     load_images(tools, CLUSTER, postgres_image)
-    manifest = (MANIFESTS / "postgres.yaml").read_text().replace("$POSTGRES_IMAGE", postgres_image)
-    tools.kubectl_in(DATABASE, "apply", "-f", "-", stdin=manifest)
+    if postgres_image != PUBLIC_POSTGRES:
+        # In the node alone it gets the name that the manifest knows.
+        names = [f"docker.io/{name}" if name.count("/") else f"docker.io/library/{name}" for name in (postgres_image, PUBLIC_POSTGRES)]
+        tools.run("docker", "exec", f"{CLUSTER}-control-plane", "ctr", "--namespace", "k8s.io", "images", "tag", "--force", *names)
+    tools.kubectl_in(DATABASE, "apply", "-f", str(ROOT / "deploy" / "demo" / "postgres.yaml"))
     for namespace in (SYSTEM, WORK):
         tools.kubectl_in(namespace, "apply", "-f", str(MANIFESTS / "database-secret.yaml"))
     tools.kubectl_in(DATABASE, "rollout", "status", "deployment/postgres", "--timeout=120s")
@@ -55,6 +59,12 @@ def install_chart(tools: Tools) -> None:
     values = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     command = ["install", "taskfleet", str(ROOT / "charts" / "taskfleet"), "--namespace", SYSTEM, "--wait", "--timeout", "180s"]
     tools.run(tools.helm, *command, *values, timeout=240)
+
+
+def uninstall_chart(tools: Tools) -> None:
+    """Uninstall the operator and see that TaskQueues and their workers outlive it."""
+    tools.run(tools.helm, "uninstall", "taskfleet", "--namespace", SYSTEM, "--wait")
+    tools.kubectl_in(WORK, "get", "taskqueue/sources", "deployment/sources-workers")
 
 
 def wait_until(look: Callable[[], bool], *, within: float, what: str) -> float:

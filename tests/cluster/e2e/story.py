@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from tests.cluster.e2e.images import OPERATOR, ROOT
 from tests.cluster.e2e.report import Report
 from tests.cluster.e2e.stage import MANIFESTS, WORK, wait_until
 from tests.cluster.e2e.tools import E2eError, Tools
@@ -35,7 +36,9 @@ class Story:
     def apply_task_queue(self) -> None:
         """Apply the TaskQueue and see that an idle queue gets no worker."""
         with self._report.stage("TaskQueue applied and ready") as notes:
-            self._kubectl("apply", "-f", str(MANIFESTS / "console.yaml"))
+            console = (ROOT / "deploy" / "examples" / "console.yaml").read_text()
+            console = console.replace("taskfleet-operator:0.1.0", OPERATOR).replace("value: greetings", "value: sources")
+            self._tools.kubectl_in(WORK, "apply", "-f", "-", stdin=console)
             self._kubectl("apply", "-f", str(MANIFESTS / "task-queue.yaml"))
             self._kubectl("wait", "--for=condition=Ready", "taskqueue/sources", "--timeout=60s")
             self._kubectl("wait", "--for=condition=Ready", "pod/console", "--timeout=60s")
@@ -86,7 +89,8 @@ class Story:
 
     def show(self) -> str:
         """Give what a person sees."""
-        return self._kubectl("get", "taskqueues") + "\n" + self._kubectl("describe", "taskqueue", "sources")
+        described = self._kubectl("describe", "taskqueue", "sources")
+        return "\n".join((self._kubectl("get", "taskqueues", "-o", "wide"), described[described.index("Events:") :]))
 
     def _kubectl(self, *arguments: str) -> str:
         return self._tools.kubectl_in(WORK, *arguments)
