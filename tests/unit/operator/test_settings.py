@@ -57,7 +57,7 @@ def test_wrong_option_of_the_command_line_is_named_too() -> None:
 
 
 def test_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="settings.yaml cannot be read"):
+    with pytest.raises(SettingsError, match=r"settings\.yaml cannot be read"):
         SettingsFile(tmp_path / "settings.yaml")
 
 

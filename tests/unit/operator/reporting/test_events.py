@@ -11,6 +11,7 @@ from taskfleet_operator.status import conditions_of
 from taskfleet_operator.trouble import Trouble
 from tests.unit.operator.facts import FAULT, decision, facts, known
 
+TOO_SHORT = "a worker takes longer to start than the goal of 120 s allows: keep minReplicas, or raise goal.maxWaitSeconds"
 GONE = Trouble(reason=ConditionReason.DATABASE_UNREACHABLE, message="no answer")
 WELL: dict[str, Any] = {}
 LIMITED = {"decision": decision(limited_by=Reason.MAX_REPLICAS, message="capped")}
@@ -44,9 +45,7 @@ def events(before: dict[str, Any] | None, after: dict[str, Any], *, breakers: tu
         pytest.param(
             WELL,
             SHORT,
-            [
-                "GoalUnreachable: a worker takes longer to start than the goal of 120 s allows: keep minReplicas, or raise goal.maxWaitSeconds"
-            ],
+            [f"GoalUnreachable: {TOO_SHORT}"],
             id="a goal that cannot be reached",
         ),
         pytest.param(WELL, CONTESTED, ["ReplicasContested: hands off"], id="replicas contested"),
