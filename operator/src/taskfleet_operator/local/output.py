@@ -1,5 +1,6 @@
 """What workers print: shown as it comes, and its last lines kept for the case that they end."""
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Callable
@@ -20,8 +21,10 @@ class Output:
 
     def __init__(self, show: Callable[[bytes], object]) -> None:
         self._show = show
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the worker
         # Appending, so that the worker goes on at the start when the file is emptied.
-        self._file = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - lives as long as the worker
+        flags = fcntl.fcntl(self._file, fcntl.F_GETFL)
+        fcntl.fcntl(self._file, fcntl.F_SETFL, flags | os.O_APPEND)
         self._shown = 0
         self._tail = b""
 
