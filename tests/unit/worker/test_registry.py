@@ -8,6 +8,7 @@ import pytest
 from taskfleet_worker import Context, Tasks
 from taskfleet_worker import tasks as shared
 from taskfleet_worker.errors import HandlerError
+from taskfleet_worker.payload import PayloadRefusedError
 from taskfleet_worker.registry import Handler
 from tests.support.workers import claimed_task
 
@@ -149,3 +150,32 @@ def test_registries_can_be_joined() -> None:
 
 def test_there_is_a_registry_for_those_who_need_only_one() -> None:
     assert isinstance(shared, Tasks)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, True], ids=str)
+def test_a_batch_size_is_a_whole_number(size: int) -> None:
+    with pytest.raises(HandlerError, match=r"batch size of .*'mail'.* allowed is a whole number from 1"):
+        Tasks().batch("mail", size=size)(lambda _payloads: None)
+
+
+def test_a_batch_handler_takes_a_list_of_payloads() -> None:
+    def send(letter: dict[str, object]) -> None: ...
+
+    with pytest.raises(HandlerError, match=r"send does a batch: annotate its first argument like list\[Letter\]"):
+        Tasks().batch("mail", size=2)(send)
+
+
+def test_the_payload_type_of_a_batch_is_the_element_of_its_list() -> None:
+    tasks = Tasks()
+
+    def typed(numbers: "list[int]") -> None: ...
+    def bare(numbers: list) -> None: ...  # type: ignore[type-arg]
+    def given(numbers: list[object]) -> None: ...
+
+    tasks.batch("typed", size=2)(typed)
+    tasks.batch("bare", size=2)(bare)
+    tasks.batch("given", size=2, payload=int)(given)
+
+    assert [tasks.handlers[kind].decode("7" if kind == "bare" else 7) for kind in ("typed", "bare", "given")] == [7, "7", 7]
+    with pytest.raises(PayloadRefusedError):
+        tasks.handlers["typed"].decode("seven")

@@ -12,7 +12,8 @@ WorkerStartError              the worker cannot start; the message says what to 
 ├── HandlerError              a handler cannot be registered as it is
 └── PortOccupiedError         somebody else listens on the probe port
 
-Any other exception of a handler is TASK_EXECUTION_FAILED: tried again with backoff until its attempts are used up.
+Any other exception of a handler is TASK_EXECUTION_FAILED: tried again with backoff until its attempts are used up. So is
+BatchOutcomesError, the answer to a batch handler whose return value does not say what became of which task.
 """
 
 
@@ -56,6 +57,17 @@ class RetryLater(TaskError):
     def __init__(self, after: float, message: str = "not yet") -> None:
         super().__init__(message)
         self.after = after
+
+
+class BatchOutcomesError(Exception):
+    """A batch handler returned something that does not say what became of each task."""
+
+    def __init__(self, result: object, count: int) -> None:
+        found = f"a {type(result).__name__} of {len(result)}" if isinstance(result, list | tuple) else f"a {type(result).__name__}"
+        super().__init__(
+            f"a batch handler returns None when all is done, or a list with one result or error for each task in their order: "
+            f"it was given {count} tasks and returned {found}"
+        )
 
 
 class WorkerStartError(Exception):

@@ -3,13 +3,12 @@
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from taskfleet.names import validated_kind
-from taskfleet_worker.context import Context
 from taskfleet_worker.errors import HandlerError
 from taskfleet_worker.payload import Decoder, decoder_for
 
@@ -25,10 +24,12 @@ class Handler:
     kind: str
     decode: Decoder
     """Makes the function's payload of what the task carries, or refuses it."""
-    call: Callable[[object, Context], object]
-    """Runs the function with payload and context; an awaitable comes back if `is_async`."""
+    call: Callable[[Any, Any], object]
+    """Runs the function with payload and context (of a batch: the lists of them); an awaitable comes back if `is_async`."""
     is_async: bool
     """False: the function blocks, so it runs in a thread."""
+    batch_size: int | None = None
+    """The most tasks of one call, which then takes lists of payloads and contexts; None: a call does one task."""
 
 
 class Tasks:
@@ -57,13 +58,25 @@ class Tasks:
         """
 
         def register(function: Function) -> Function:
-            try:
-                validated_kind(kind)
-            except ValueError as error:
-                raise HandlerError(f"{_name(function)}: {error}") from None
-            if kind in self._handlers:
-                raise HandlerError(f"kind {kind!r} has a handler already: one function per kind, {_name(function)} would be a second")
-            self._handlers[kind] = _handler(kind, function, payload)
+            self._add(kind, function, lambda: _handler(kind, function, payload))
+            return function
+
+        return register
+
+    def batch(self, kind: str, *, size: int, payload: object = _MISSING) -> Callable[[Function], Function]:
+        """Register the decorated function, async or not, for up to `size` tasks of this kind in one call.
+
+        It takes up to two arguments, a list of payloads and a list of contexts in the same order. The type of a payload is `payload`,
+        else taken from the annotation of the first argument: `list[Letter]`. It returns None when all tasks are done, or a list with
+        one entry for each: a result, or an error as it would be raised for a single task. What it raises is the error of all of them.
+        A batch is what one claim brought: it holds at most as many tasks as the worker has slots, and nobody waits for it to fill.
+        Raises HandlerError as `task` does.
+        """
+
+        def register(function: Function) -> Function:
+            if type(size) is not int or size < 1:
+                raise HandlerError(f"the batch size of {_name(function)} (kind {kind!r}) is {size!r}, allowed is a whole number from 1")
+            self._add(kind, function, lambda: replace(_handler(kind, function, payload, is_batch=True), batch_size=size))
             return function
 
         return register
@@ -74,10 +87,25 @@ class Tasks:
             if self._handlers.setdefault(kind, handler) is not handler:
                 raise HandlerError(f"kind {kind!r} has a handler already: one function per kind")
 
+    def _add(self, kind: str, function: Callable[..., object], make: Callable[[], Handler]) -> None:
+        try:
+            validated_kind(kind)
+        except ValueError as error:
+            raise HandlerError(f"{_name(function)}: {error}") from None
+        if kind in self._handlers:
+            raise HandlerError(f"kind {kind!r} has a handler already: one function per kind, {_name(function)} would be a second")
+        self._handlers[kind] = make()
 
-def _handler(kind: str, function: Callable[..., object], payload: object) -> Handler:
+
+def _handler(kind: str, function: Callable[..., object], payload: object, *, is_batch: bool = False) -> Handler:
     wanted = _parameters(function)
-    annotation = payload if payload is not _MISSING else (_annotation(function, wanted[0]) if wanted else object)
+    if payload is not _MISSING:
+        annotation = payload
+    elif not wanted:
+        annotation = object
+    else:
+        annotation = _annotation(function, wanted[0])
+        annotation = _element(function, annotation) if is_batch else annotation
     try:
         decode = decoder_for(annotation)
     except TypeError as error:
@@ -112,7 +140,18 @@ def _annotation(function: Callable[..., object], parameter: inspect.Parameter) -
         ) from error
 
 
-def _with_arguments(function: Callable[..., object], count: int) -> Callable[[object, Context], object]:
+def _element(function: Callable[..., object], annotation: object) -> object:
+    """The type of one payload in the list that a batch handler takes; None where it is not said."""
+    origin = typing.get_origin(annotation) or annotation
+    if origin is None or origin is object:
+        return None
+    if origin not in (list, Sequence, Collection, Iterable):
+        raise HandlerError(f"{_name(function)} does a batch: annotate its first argument like list[Letter], not {annotation!r}")
+    arguments = typing.get_args(annotation)
+    return arguments[0] if arguments else None
+
+
+def _with_arguments(function: Callable[..., object], count: int) -> Callable[[Any, Any], object]:
     match count:
         case 2:
             return function

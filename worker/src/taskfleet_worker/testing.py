@@ -10,14 +10,14 @@
 42
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf
 from uuid import UUID
 
 from taskfleet.models import ClaimedTask, Completion, Failure, Release
-from taskfleet_worker.registry import Tasks
+from taskfleet_worker.registry import Handler, Tasks
 from taskfleet_worker.rules.admission import Admission
 from taskfleet_worker.rules.missing import MissingEntities
 from taskfleet_worker.rules.slots import Slots
@@ -55,20 +55,33 @@ async def run_handler(
     `Completion.result` holds what it returned; `Failure` has code, message and whether it would be tried again; `Release` the delay.
     Payload types are applied. Raises KeyError if the registry has no such kind.
     """
-    handler = tasks.handlers[kind]
+    (record,) = await _run([task or fake_task(kind, payload)], tasks.handlers[kind])
+    return record
+
+
+async def run_batch(tasks: Tasks, kind: str, payloads: Sequence[object]) -> Sequence[Completion | Failure | Release]:
+    """Run a batch handler once for all these payloads and return what the queue would be told of each, in their order.
+
+    Payloads that do not fit are refused before; more of them than the size of a batch make several calls.
+    """
+    claimed = [replace(fake_task(kind, payload), task_id=number) for number, payload in enumerate(payloads, start=1)]
+    return await _run(claimed, tasks.handlers[kind])
+
+
+async def _run(claimed: Sequence[ClaimedTask], handler: Handler) -> Sequence[Completion | Failure | Release]:
     outbox = Outbox()
     bench = Bench(
-        handlers={kind: handler},
-        slots=Slots(1),
+        handlers={handler.kind: handler},
+        slots=Slots(max(1, len(claimed))),
         outbox=outbox,
-        admission=Admission([kind], {}),
+        admission=Admission([handler.kind], {}),
         missing=MissingEntities(seconds=0.0, size=1),
         overload_pause_seconds=1.0,
         news=lambda: None,
         lost=lambda _task, _seconds: None,
     )
     jobs = Jobs(bench)
-    jobs.start(task or fake_task(kind, payload))
+    jobs.start(claimed)
     await jobs.finished(within=inf)
-    (ending,) = outbox.take(1)
-    return ending.record
+    records = {ending.task.task_id: ending.record for ending in outbox.take(len(claimed))}
+    return [records[task.task_id] for task in claimed]

@@ -49,7 +49,7 @@ class Workshop:
         self.news += 1
 
     async def ending_of(self, task: ClaimedTask) -> Ending:
-        self.jobs.start(task)
+        self.jobs.start([task])
         assert await self.jobs.finished(within=5.0)
         (ending,) = self.outbox.take(10)
         self.outbox.answered()
@@ -230,7 +230,7 @@ async def test_a_lost_lease_cancels_its_handler_and_drops_its_result() -> None:
         return "too late"
 
     workshop = Workshop(tasks)
-    workshop.jobs.start(claimed_task(1))
+    workshop.jobs.start([claimed_task(1)])
     await asyncio.sleep(0)
     workshop.jobs.stop_lost([claimed_task(1).lease])
     await eventually(lambda: workshop.lost == [1])
@@ -243,8 +243,8 @@ async def test_a_job_that_is_stopped_before_its_first_step_still_has_an_ending()
     tasks = Tasks()
     tasks.task("mail")(lambda: None)
     workshop = Workshop(tasks)
-    workshop.jobs.start(claimed_task(1))
-    workshop.jobs.start(claimed_task(2))
+    workshop.jobs.start([claimed_task(1)])
+    workshop.jobs.start([claimed_task(2)])
     workshop.jobs.stop_cancelled([claimed_task(1).lease])
     workshop.jobs.stop_lost([claimed_task(2).lease])
     await eventually(lambda: workshop.slots.taken == 0)
@@ -262,7 +262,7 @@ async def test_a_stop_for_an_older_lease_of_the_task_does_not_touch_the_job() ->
         await asyncio.sleep(0)
 
     workshop = Workshop(tasks)
-    workshop.jobs.start(claimed_task(1))
+    workshop.jobs.start([claimed_task(1)])
     workshop.jobs.stop_lost([claimed_task(1, token=claimed_task(2).token).lease])
     await workshop.jobs.finished(within=5.0)
 
@@ -278,7 +278,7 @@ async def test_a_task_that_comes_back_under_a_new_lease_ends_the_old_job() -> No
         await asyncio.sleep(0 if context.attempt == 2 else 60)
 
     workshop = Workshop(tasks)
-    workshop.jobs.start(claimed_task(1))
+    workshop.jobs.start([claimed_task(1)])
     await asyncio.sleep(0)
     ending = await workshop.ending_of(claimed_task(1, token=claimed_task(2).token, attempt=2))
     await eventually(lambda: workshop.slots.taken == 0)
@@ -315,7 +315,7 @@ async def test_a_time_out_leaves_the_handler_to_clean_up_undisturbed() -> None:
             cleaned.append(True)
 
     workshop = Workshop(tasks)
-    workshop.jobs.start(claimed_task(1, timeout_seconds=0.0))
+    workshop.jobs.start([claimed_task(1, timeout_seconds=0.0)])
     await eventually(lambda: workshop.jobs.running == 1)
     await asyncio.sleep(0)
     workshop.jobs.stop_cancelled([claimed_task(1).lease])
@@ -359,7 +359,7 @@ async def test_a_shutdown_gives_back_what_runs() -> None:
         await asyncio.Event().wait()
 
     workshop = Workshop(tasks)
-    workshop.jobs.start(claimed_task(1))
+    workshop.jobs.start([claimed_task(1)])
     in_time = await workshop.jobs.finished(within=0.01)
     workshop.jobs.stop_all(StopReason.SHUTDOWN)
     await workshop.jobs.finished(within=5.0)
@@ -383,7 +383,7 @@ async def test_a_handler_that_refuses_to_stop_is_abandoned_and_its_result_droppe
                 continue
 
     workshop = Workshop(tasks)
-    workshop.jobs.start(claimed_task(1))
+    workshop.jobs.start([claimed_task(1)])
     await asyncio.sleep(0)
     workshop.jobs.stop_all(StopReason.SHUTDOWN)
     workshop.jobs.abandon()
@@ -405,7 +405,7 @@ async def test_running_tasks_count_towards_the_workers_own_limits() -> None:
         await asyncio.sleep(0)
 
     workshop = Workshop(tasks)
-    workshop.jobs.start(claimed_task(1))
+    workshop.jobs.start([claimed_task(1)])
     during = workshop.admission.request(free=10, now=time.monotonic()).limit
     await workshop.jobs.finished(within=5.0)
     await eventually(lambda: workshop.admission.request(free=10, now=time.monotonic()).limit == 4)

@@ -76,7 +76,7 @@ def record_of_stop(task: ClaimedTask, reason: StopReason) -> Failure | Release |
         case StopReason.LEASE_LOST:
             return None
         case StopReason.CANCELLED:
-            return _failure(task, ErrorCode.CANCELLED, "cancelled while it ran")
+            return record_of_cancelled(task)
         case StopReason.TIMED_OUT:
             message = f"it ran longer than the {task.timeout_seconds:g} s that its kind allows"
             return _failure(task, ErrorCode.TIMED_OUT, message, retryable=True)
@@ -84,6 +84,11 @@ def record_of_stop(task: ClaimedTask, reason: StopReason) -> Failure | Release |
             return Release(lease=task.lease, code=ErrorCode.SHUTDOWN)
         case _:
             assert_never(reason)
+
+
+def record_of_cancelled(task: ClaimedTask) -> Failure:
+    """Somebody wanted the task stopped, and it is."""
+    return _failure(task, ErrorCode.CANCELLED, "cancelled while it ran")
 
 
 def record_of_missing_entity(task: ClaimedTask) -> Failure:

@@ -118,9 +118,11 @@ class Exchange:
         self._reporter.claimed(claim)
         if claim.verdict is Verdict.SESSION_LOST and self._session.lose(ask.session_id):
             self._holdings.jobs.stop_lost(list(self._holdings.jobs.leases()))
-        start = self._holdings.jobs.give_back if self._intake.stopped else self._holdings.jobs.start
+        if not self._intake.stopped:
+            return self._holdings.jobs.start(claim.tasks)
         for task in claim.tasks:
-            start(task)
+            self._holdings.jobs.give_back(task)
+        return None
 
     async def _settle_singly(self, count: int) -> None:
         """The database refused the content of a batch: write one by one, so that one bad ending holds up no other."""

@@ -1,4 +1,4 @@
-"""Running handlers: every claimed task becomes a job that ends in the outbox, whatever happens to it."""
+"""Running handlers: every claimed task becomes a job that ends in the outbox, whatever happens to the call it is part of."""
 
 import asyncio
 import logging
@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import cast
+from itertools import zip_longest
+from typing import NamedTuple, cast
 
 from taskfleet.models import ClaimedTask, Completion, Failure, LeaseRef, Release
 from taskfleet.words import ErrorCode
@@ -16,10 +17,11 @@ from taskfleet_worker.context import Context, current_context
 from taskfleet_worker.payload import PayloadRefusedError
 from taskfleet_worker.registry import Handler
 from taskfleet_worker.rules.admission import Admission
+from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result
 from taskfleet_worker.rules.endings import (
     Ending,
     StopReason,
-    pause_of,
+    record_of_cancelled,
     record_of_error,
     record_of_missing_entity,
     record_of_stop,
@@ -27,44 +29,12 @@ from taskfleet_worker.rules.endings import (
 )
 from taskfleet_worker.rules.missing import MissingEntities
 from taskfleet_worker.rules.slots import Slots
+from taskfleet_worker.runtime.calls import Call, Job
 from taskfleet_worker.runtime.outbox import Outbox
 
 _log = logging.getLogger("taskfleet.worker")
 
 Clock = Callable[[], float]
-
-
-class Job:
-    """One handler that runs."""
-
-    __slots__ = ("context", "entered", "future", "started", "stopped", "task", "timer")
-
-    def __init__(self, task: ClaimedTask, context: Context, *, started: float) -> None:
-        self.task = task
-        self.context = context
-        self.started = started
-        self.entered = False
-        """True once its coroutine runs: cancelled before that it would vanish without an ending."""
-        self.stopped: StopReason | None = None
-        """Why it is being stopped; the first reason counts, but a lost lease outdoes all."""
-        self.future: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-
-    def stop(self, reason: StopReason) -> None:
-        """Cancel an async handler at its next await; tell a sync one through its context."""
-        first = self.stopped is None
-        if first or reason is StopReason.LEASE_LOST:
-            self.stopped = reason
-        self.context.cancelled = True
-        # Once is enough: a second cancel would cut off a handler that cleans up. Only a worker that must go insists.
-        if self.future is not None and self.entered and (first or reason is StopReason.SHUTDOWN):
-            self.future.cancel()
-
-    def enter(self) -> None:
-        """The coroutine runs; raises CancelledError if the job was stopped before."""
-        self.entered = True
-        if self.stopped is not None:
-            raise asyncio.CancelledError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +54,13 @@ class Bench:
     clock: Clock = time.monotonic
 
 
+class Ready(NamedTuple):
+    """A task with its payload as the handler takes it."""
+
+    task: ClaimedTask
+    payload: object
+
+
 class Jobs:
     """The jobs of this process, by task."""
 
@@ -91,7 +68,7 @@ class Jobs:
         self._bench = bench
         self._running: dict[int, Job] = {}
         self._threads: ThreadPoolExecutor | None = None
-        self._all: set[asyncio.Task[None]] = set()
+        self._calls: set[Call] = set()
 
     @property
     def running(self) -> int:
@@ -101,26 +78,30 @@ class Jobs:
     @property
     def lingering(self) -> int:
         """Handlers that still run in threads though nobody wants their result; they keep their slots."""
-        return len(self._all) - len(self._running)
+        wanted = {job.call for job in self._running.values()}
+        return len(self._calls - wanted)
 
     def leases(self) -> Iterable[LeaseRef]:
         """The leases of all running jobs."""
         return [job.task.lease for job in self._running.values()]
 
-    def start(self, task: ClaimedTask) -> None:
-        """Run the task's handler, or end the task at once where that would be in vain."""
-        handler = self._bench.handlers.get(task.kind)
-        if handler is None:
-            return self._refuse(task, record_of_unknown_kind(task))
-        now = self._bench.clock()
-        if task.entity is not None and (task.entity_missing or self._bench.missing.knows(task.entity, now=now)):
-            return self._refuse(task, record_of_missing_entity(task))
-        try:
-            payload = handler.decode(task.payload)
-        except PayloadRefusedError as error:
-            return self._refuse(task, record_of_error(task, error, overload_pause_seconds=0.0))
-        self._launch(task, handler, payload, now)
-        return None
+    def start(self, tasks: Sequence[ClaimedTask]) -> None:
+        """Run the handlers of claimed tasks, or end a task at once where that would be in vain."""
+        batches: dict[str, list[Ready]] = {}
+        for task in tasks:
+            handler = self._bench.handlers.get(task.kind)
+            payload = record_of_unknown_kind(task) if handler is None else self._payload(task, handler)
+            if handler is None or isinstance(payload, Failure | Release):
+                self._refuse(task, cast("Failure | Release", payload))
+            elif handler.batch_size is None:
+                self._launch(handler, [Ready(task, payload)])
+            else:
+                batches.setdefault(task.kind, []).append(Ready(task, payload))
+        for kind, waiting in batches.items():
+            handler = self._bench.handlers[kind]
+            size = handler.batch_size or 1
+            for first in range(0, len(waiting), size):
+                self._launch(handler, waiting[first : first + size])
 
     def give_back(self, task: ClaimedTask) -> None:
         """Release a task without having started it: the worker is going down."""
@@ -142,7 +123,7 @@ class Jobs:
     def abandon(self) -> None:
         """Give back what still runs although it was told to stop; nobody waits for it any more."""
         for job in list(self._running.values()):
-            self._end(job, Release(lease=job.task.lease, code=ErrorCode.SHUTDOWN))
+            self._end(job, Conclusion(record=Release(lease=job.task.lease, code=ErrorCode.SHUTDOWN)))
             job.stopped = StopReason.LEASE_LOST
 
     async def finished(self, *, within: float) -> bool:
@@ -152,7 +133,7 @@ class Jobs:
             left = deadline - self._bench.clock()
             if left <= 0:
                 return False
-            futures = [job.future for job in self._running.values() if job.future is not None]
+            futures = {job.call.future for job in self._running.values()}
             await asyncio.wait(futures, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         return True
 
@@ -167,105 +148,140 @@ class Jobs:
             self._forget(job)
         job.stop(reason)
 
-    def _launch(self, task: ClaimedTask, handler: Handler, payload: object, now: float) -> None:
+    def _payload(self, task: ClaimedTask, handler: Handler) -> object:
+        """What the handler takes; a Failure where calling it would be in vain."""
+        if task.entity is not None and (task.entity_missing or self._bench.missing.knows(task.entity, now=self._bench.clock())):
+            return record_of_missing_entity(task)
+        try:
+            return handler.decode(task.payload)
+        except PayloadRefusedError as error:
+            return record_of_error(task, error, overload_pause_seconds=0.0)
+
+    def _launch(self, handler: Handler, ready: Sequence[Ready]) -> None:
+        jobs = [self._job(task) for task, _ in ready]
+        call = Call(handler, jobs)
+        self._calls.add(call)
+        call.begin(self._run(call, [payload for _, payload in ready]))
+        timeout_seconds = jobs[0].task.timeout_seconds
+        if timeout_seconds is not None:
+            loop = asyncio.get_running_loop()
+            for job in jobs:
+                job.timer = loop.call_later(timeout_seconds, self._stop_job, job, StopReason.TIMED_OUT)
+
+    def _job(self, task: ClaimedTask) -> Job:
         twin = self._running.get(task.task_id)
         if twin is not None:
             # The task came back to us under a new lease, so the old one is gone, though no heartbeat has told us yet.
             self._stop_job(twin, StopReason.LEASE_LOST)
-        job = Job(task, Context(task, clock=self._bench.clock), started=now)
-        self._running[task.task_id] = job
+        now = self._bench.clock()
+        job = self._running[task.task_id] = Job(task, Context(task, clock=self._bench.clock), started=now)
         self._bench.slots.take()
         self._bench.admission.started(task.kind, now=now)
-        loop = asyncio.get_running_loop()
-        job.future = loop.create_task(self._run(job, handler, payload))
-        self._all.add(job.future)
-        job.future.add_done_callback(self._all.discard)
-        if task.timeout_seconds is not None:
-            job.timer = loop.call_later(task.timeout_seconds, self._stop_job, job, StopReason.TIMED_OUT)
+        return job
 
     def _refuse(self, task: ClaimedTask, record: Failure | Release) -> None:
+        """End a task without a call."""
         ending = Ending(task=task, record=record, seconds=0.0, ended_at=self._bench.clock(), ran=False)
         self._bench.outbox.add(ending)
         self._bench.news()
 
-    async def _run(self, job: Job, handler: Handler, payload: object) -> None:
-        current_context.set(job.context)
-        pause = 0.0
+    async def _run(self, call: Call, payloads: Sequence[object]) -> None:
+        conclusions: Sequence[Conclusion] = ()
         try:
-            job.enter()
-            if handler.is_async:
-                result = await cast("Awaitable[object]", handler.call(payload, job.context))
-                self._end(job, Completion(lease=job.task.lease, result=result))
-            else:
-                pause = await self._run_in_thread(job, handler, payload)
+            call.enter()
+            conclusions = await self._conclude(call, payloads)
         except asyncio.CancelledError as error:
-            self._end(job, self._record_of_cancel(job, error))
+            self._end_cancelled(call, error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge between people's code and ours
-            pause = self._fail(job, error)
+            conclusions = self._of_error(call, error)
         finally:
-            self._bench.slots.give_back(pause_until=self._bench.clock() + pause if pause else None)
-            self._bench.admission.ended(job.task.kind)
-            self._bench.news()
+            self._end_all(call, conclusions)
+            self._leave(call, conclusions)
 
-    async def _run_in_thread(self, job: Job, handler: Handler, payload: object) -> float:
-        """Run a blocking handler; returns the pause of its slot.
+    async def _conclude(self, call: Call, payloads: Sequence[object]) -> Sequence[Conclusion]:
+        """Call the handler; one conclusion for each task, or none where they were told already. Raises what an async handler raised."""
+        payload: object = payloads
+        context: object = [job.context for job in call.jobs]
+        if call.handler.batch_size is None:
+            payload, context = payloads[0], call.jobs[0].context
+            current_context.set(call.jobs[0].context)
+        if not call.handler.is_async:
+            return await self._in_thread(call, payload, context)
+        return self._of_result(call, await cast("Awaitable[object]", call.handler.call(payload, context)))
 
-        If it is stopped its ending is told at once, but it keeps its slot until its thread is free.
-        """
+    async def _in_thread(self, call: Call, payload: object, context: object) -> Sequence[Conclusion]:
+        """Call a blocking handler. If it is stopped its endings are told at once, but it keeps its slots until its thread is free."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._bench.slots.count, thread_name_prefix="taskfleet-task")
         loop = asyncio.get_running_loop()
-        thread = loop.run_in_executor(self._threads, copy_context().run, _call, handler, payload, job.context)
+        thread = loop.run_in_executor(self._threads, copy_context().run, _call, call.handler, payload, context)
         try:
             result, error = await asyncio.shield(thread)
         except asyncio.CancelledError as cancelled:
-            self._end(job, self._record_of_cancel(job, cancelled))
-            _log.warning("task.lingers", extra={"task_id": job.task.task_id, "kind": job.task.kind, "reason": str(job.stopped)})
+            self._end_cancelled(call, cancelled)
+            for job in call.jobs:
+                _log.warning("task.lingers", extra={"task_id": job.task.task_id, "kind": job.task.kind, "reason": str(job.stopped)})
             await asyncio.wait([thread])
-            return 0.0
+            return ()
         if error is not None:
-            return self._fail(job, error)
-        if isawaitable(result):
-            # A plain function that hands on what an async one returned, as decorators do.
-            result = await result
-        self._end(job, Completion(lease=job.task.lease, result=result))
-        return 0.0
+            return self._of_error(call, error)
+        # A plain function may hand on what an async one returned, as decorators do.
+        return self._of_result(call, await result if isawaitable(result) else result)
 
-    def _fail(self, job: Job, error: BaseException) -> float:
-        """End a job whose handler raised; returns the pause of its slot."""
-        pause = pause_of(error, default=self._bench.overload_pause_seconds)
-        self._end(job, self._record_of_error(job, error), pause_seconds=pause)
-        return pause
+    def _of_result(self, call: Call, result: object) -> Sequence[Conclusion]:
+        is_batch = call.handler.batch_size is not None
+        return conclude_result(call.tasks, result, is_batch=is_batch, overload_pause_seconds=self._bench.overload_pause_seconds)
 
-    def _record_of_error(self, job: Job, error: BaseException) -> Failure | Release:
-        record = record_of_error(job.task, error, overload_pause_seconds=self._bench.overload_pause_seconds)
-        if isinstance(record, Failure) and record.missing_entity is not None:
-            self._bench.missing.remember(record.missing_entity, now=self._bench.clock())
-        return record
+    def _of_error(self, call: Call, error: BaseException) -> Sequence[Conclusion]:
+        return conclude_error(call.tasks, error, overload_pause_seconds=self._bench.overload_pause_seconds)
 
-    def _record_of_cancel(self, job: Job, error: BaseException) -> Failure | Release | None:
-        """What a cancelled handler means: our own stop, or a cancellation that came from within and is an error like any other."""
-        if job.stopped is None:
-            return self._record_of_error(job, error)
-        return record_of_stop(job.task, job.stopped)
+    def _end_all(self, call: Call, conclusions: Sequence[Conclusion]) -> None:
+        for job, conclusion in zip(call.jobs, conclusions, strict=False):
+            if job.stopped is StopReason.CANCELLED and not isinstance(conclusion.record, Completion):
+                # It is over as somebody wanted; that it went wrong on the way is no reason to try again.
+                self._end(job, Conclusion(record=record_of_cancelled(job.task)))
+            else:
+                self._end(job, conclusion)
 
-    def _end(self, job: Job, record: Completion | Failure | Release | None, *, pause_seconds: float = 0.0) -> None:
+    def _end_cancelled(self, call: Call, error: BaseException) -> None:
+        """What a cancelled call means: our own stop, or a cancellation that came from within and is an error like any other."""
+        if not call.unwanted:
+            return self._end_all(call, self._of_error(call, error))
+        for job in call.jobs:
+            record = None if job.stopped is None else record_of_stop(job.task, job.stopped)
+            self._end(job, None if record is None else Conclusion(record=record))
+        return None
+
+    def _end(self, job: Job, conclusion: Conclusion | None) -> None:
+        """Put the ending of a job into the outbox, unless its lease is lost."""
         now = self._bench.clock()
         if job.timer is not None:
             job.timer.cancel()
-        if job.stopped is StopReason.LEASE_LOST or record is None:
-            self._bench.lost(job.task, now - job.started)
-            return
+        if job.stopped is StopReason.LEASE_LOST or conclusion is None:
+            return self._bench.lost(job.task, now - job.started)
         self._forget(job)
-        ending = Ending(task=job.task, record=record, seconds=now - job.started, ended_at=now, pause_seconds=pause_seconds)
-        self._bench.outbox.add(ending)
+        record, pause = conclusion.record, conclusion.pause_seconds
+        if isinstance(record, Failure) and record.missing_entity is not None:
+            self._bench.missing.remember(record.missing_entity, now=now)
+        self._bench.outbox.add(Ending(task=job.task, record=record, seconds=now - job.started, ended_at=now, pause_seconds=pause))
+        return None
+
+    def _leave(self, call: Call, conclusions: Sequence[Conclusion]) -> None:
+        """The call is over: its slots are free, or pause."""
+        self._calls.discard(call)
+        now = self._bench.clock()
+        for job, conclusion in zip_longest(call.jobs, conclusions):
+            pause = 0.0 if conclusion is None else conclusion.pause_seconds
+            self._bench.slots.give_back(pause_until=now + pause if pause else None)
+            self._bench.admission.ended(job.task.kind)
+        self._bench.news()
 
     def _forget(self, job: Job) -> None:
         if self._running.get(job.task.task_id) is job:
             del self._running[job.task.task_id]
 
 
-def _call(handler: Handler, payload: object, context: Context) -> tuple[object, BaseException | None]:
+def _call(handler: Handler, payload: object, context: object) -> tuple[object, BaseException | None]:
     """Call a blocking handler; errors come back as values, since a StopIteration cannot cross a future."""
     try:
         return handler.call(payload, context), None

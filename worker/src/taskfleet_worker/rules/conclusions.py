@@ -1,0 +1,55 @@
+"""From one call of a handler to one record for each of its tasks: a call does one task, or the tasks of a batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taskfleet.models import ClaimedTask, Completion, Failure, Release
+from taskfleet_worker.errors import BatchOutcomesError
+from taskfleet_worker.rules.endings import pause_of, record_of_error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conclusion:
+    """What came of one task of a call."""
+
+    record: Completion | Failure | Release
+    pause_seconds: float = 0.0
+    """How long its slot claims nothing."""
+
+
+def conclude_result(tasks: Sequence[ClaimedTask], result: object, *, is_batch: bool, overload_pause_seconds: float) -> Sequence[Conclusion]:
+    """One conclusion for each task of a call that returned.
+
+    A batch of three that returned `[1, EntityNotFound(), None]`: the first and the last are done, the second's entity is missing.
+    """
+    if not is_batch:
+        return [Conclusion(record=Completion(lease=task.lease, result=result)) for task in tasks]
+    try:
+        outcomes = outcomes_of(result, len(tasks))
+    except BatchOutcomesError as error:
+        return conclude_error(tasks, error, overload_pause_seconds=overload_pause_seconds)
+    return [_concluded(task, outcome, overload_pause_seconds) for task, outcome in zip(tasks, outcomes, strict=True)]
+
+
+def conclude_error(tasks: Sequence[ClaimedTask], error: BaseException, *, overload_pause_seconds: float) -> Sequence[Conclusion]:
+    """One conclusion for each task of a call that raised: it is the error of them all."""
+    return [_concluded(task, error, overload_pause_seconds) for task in tasks]
+
+
+def outcomes_of(result: object, count: int) -> Sequence[object]:
+    """What a batch handler's return value says of each task: None for all, or one value or error for each, in their order.
+
+    Raises BatchOutcomesError for anything else: nobody could tell which task is meant.
+    """
+    if result is None:
+        return [None] * count
+    if isinstance(result, list | tuple) and len(result) == count:
+        return result
+    raise BatchOutcomesError(result, count)
+
+
+def _concluded(task: ClaimedTask, outcome: object, overload_pause_seconds: float) -> Conclusion:
+    if not isinstance(outcome, BaseException):
+        return Conclusion(record=Completion(lease=task.lease, result=outcome))
+    record = record_of_error(task, outcome, overload_pause_seconds=overload_pause_seconds)
+    return Conclusion(record=record, pause_seconds=pause_of(outcome, default=overload_pause_seconds))
