@@ -26,6 +26,8 @@ BEAT_SECONDS: Final = 1.0
 STUCK_SECONDS: Final = 15.0
 """kopf's event loop has not come round for so long: it is started anew."""
 END_SECONDS: Final = 10.0
+IDENTITY: Final = "taskfleet-operator"
+"""Nobody is told it, but without one kopf asks for the name of the user, and in a container the user has none."""
 
 GROUP, VERSION = TASK_QUEUES.api_version.split("/")
 _log = logging.getLogger(__name__)
@@ -165,6 +167,7 @@ class _KopfThread:
             await kopf.operator(
                 registry=registry,
                 settings=_settings(),
+                identity=IDENTITY,  # type: ignore[arg-type]  # a type of kopf that it does not export
                 standalone=True,
                 clusterwide=not self._namespaces,
                 namespaces=self._namespaces,

@@ -72,6 +72,7 @@ def play(tools: Tools, report: Report, folder: Path) -> None:
     story.apply_task_queue()
     story.drain_the_backlog()
     story.lose_a_pod()
+    story.check_the_operator()
     sys.stdout.write(story.show())
     uninstall_chart(tools)
     with report.stage("docs/kubernetes.md, as written") as notes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.cluster.e2e.images import OPERATOR, ROOT
 from tests.cluster.e2e.report import Report
-from tests.cluster.e2e.stage import MANIFESTS, WORK, wait_until
+from tests.cluster.e2e.stage import MANIFESTS, SYSTEM, WORK, wait_until
 from tests.cluster.e2e.tools import E2eError, Tools
 
 TASKS = 2_000
@@ -86,6 +86,13 @@ class Story:
             notes.append(f"done once, by {logged[0]} instead of {victim}")
         with self._report.stage("back to zero again"):
             wait_until(lambda: not self._pods(), within=180, what="back to zero workers")
+
+    def check_the_operator(self) -> None:
+        """Fail when a loop of the operator has died and was started again: the story may go well all the same."""
+        for line in self._tools.kubectl_in(SYSTEM, "logs", "deployment/taskfleet").splitlines():
+            if '"loop.failed"' in line or "Traceback" in line:
+                message = f"a loop of the operator failed:\n{line[:2000]}"
+                raise E2eError(message)
 
     def show(self) -> str:
         """Give what a person sees."""

@@ -107,6 +107,21 @@ async def test_all_namespaces_are_followed_unless_some_are_named(
     assert elsewhere.queues == {}
 
 
+async def test_a_user_without_a_name_can_watch(cluster: Cluster, namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container the user is a mere number."""
+
+    def nobody() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    known = Known()
+
+    async with watching(TaskQueueWatch(cluster, known, namespaces=[namespace.name])):
+        namespace.apply(task_queue("first"))
+
+        await known.are("first")
+
+
 async def test_watching_leaves_no_trace_on_the_object(cluster: Cluster, namespace: Namespace) -> None:
     known = Known()
 
