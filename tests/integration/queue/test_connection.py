@@ -11,6 +11,7 @@ from taskfleet.migrations import Migrator
 from taskfleet.models import KindPolicy
 from taskfleet.store import Database, ReaderStore
 from tests.integration.queue.scene import QUEUE, Scene
+from tests.support.relays import relay_to
 from tests.support.waiting import eventually
 
 
@@ -54,6 +55,32 @@ async def test_slow_statement_is_an_unreachable_database(database_url: str, conn
             connection.execute("LOCK TABLE taskfleet.queues")
             with pytest.raises(DatabaseUnreachableError, match=r"did not answer within 0\.2 s"):
                 await reader.queues()
+
+
+@pytest.mark.requirement("E10")
+async def test_hanging_server_holds_nobody_up(database_url: str) -> None:
+    async with relay_to(database_url) as relay, Database(relay.url(database_url), statement_timeout_seconds=0.1) as database:
+        reader = ReaderStore(database)
+        await reader.queues()
+        relay.freeze()
+
+        with pytest.raises(DatabaseUnreachableError, match=r"did not answer within 0\.1 s"):
+            await asyncio.wait_for(reader.queues(), timeout=10)
+
+
+async def test_cancelled_work_leaves_the_pool_whole(scene: Scene) -> None:
+    async with Database(scene.database.url, pool_size=1, statement_timeout_seconds=60) as database:
+
+        async def sleep(connection: "psycopg.AsyncConnection[tuple[object, ...]]") -> None:
+            await connection.execute("SELECT pg_sleep(60)")
+
+        task = asyncio.create_task(database.run(sleep))
+        await eventually(lambda: scene.value("SELECT true FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"))
+        task.cancel()
+        await asyncio.wait({task})
+
+        assert task.cancelled()
+        assert await ReaderStore(database).queues() == ()
 
 
 async def test_missing_schema_says_what_to_do(empty_database_url: str) -> None:

@@ -29,6 +29,9 @@ _Answer = TypeVar("_Answer")
 Url = str | Callable[[], str]
 """A connection URL, or what gives the current one: a mounted secret may change while we run."""
 
+_GRACE_SECONDS = 2.0
+"""What a server that ends its statements in time may take for the answer."""
+
 _GONE = (errors.UndefinedTable, errors.UndefinedFunction, errors.UndefinedColumn, errors.InvalidSchemaName)
 
 
@@ -50,7 +53,10 @@ class Database:
         connect_tries: int = 5,
         statement_timeout_seconds: float | None = None,
     ) -> None:
-        """`pooled`: the URL leads to a PgBouncer in transaction mode; no prepared statements then, and no LISTEN."""
+        """`pooled`: the URL leads to a PgBouncer in transaction mode; no prepared statements then, and no LISTEN.
+
+        `statement_timeout_seconds` bounds each statement on the server, and all that one call of a store does here, a little longer.
+        """
         self._url = url
         self._schema = validated_schema(schema)
         self._pooled = pooled
@@ -126,8 +132,7 @@ class Database:
             try:
                 return await self._once(work)
             except errors.QueryCanceled as error:
-                message = f"PostgreSQL at {described(self.url)} did not answer within {self._statement_timeout_seconds} s"
-                raise DatabaseUnreachableError(message) from error
+                raise self._too_slow() from error
             except _GONE as error:
                 raise SchemaMissingError(schema=self._schema) from error
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -142,9 +147,40 @@ class Database:
     async def _once(self, work: Callable[[AsyncConnection[Any]], Awaitable[_Answer]]) -> _Answer:
         connection = await self._pool.take()
         try:
-            return await work(connection)
+            if self._statement_timeout_seconds is None:
+                return await work(connection)
+            return await self._patiently(work, connection, seconds=self._statement_timeout_seconds + _GRACE_SECONDS)
         finally:
             await self._pool.give_back(connection)
+
+    async def _patiently(
+        self, work: Callable[[AsyncConnection[Any]], Awaitable[_Answer]], connection: AsyncConnection[Any], *, seconds: float
+    ) -> _Answer:
+        """Do work in bounded time, also where the server cannot end a statement by itself: it hangs, or a pooler stands between.
+
+        Plain cancelling is not enough: the driver would ask the server to stop, and wait for that answer.
+        """
+        task, expired = asyncio.current_task(), False
+
+        def give_up() -> None:
+            nonlocal expired
+            expired = True
+            connection.pgconn.finish()
+            if task is not None:
+                task.cancel()
+
+        watch = asyncio.get_running_loop().call_later(seconds, give_up)
+        try:
+            return await work(connection)
+        except asyncio.CancelledError as error:
+            if expired and task is not None and task.uncancel() == 0:
+                raise self._too_slow() from error
+            raise
+        finally:
+            watch.cancel()
+
+    def _too_slow(self) -> DatabaseUnreachableError:
+        return DatabaseUnreachableError(f"PostgreSQL at {described(self.url)} did not answer within {self._statement_timeout_seconds:g} s")
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
