@@ -85,7 +85,8 @@ class ClusterAnnouncer:
                 return await self._write_status(key, status)
 
         written = await asyncio.gather(*(guarded(key, status) for key, status in statuses.items()))
-        return all(written) and await self._write_events(events)
+        told = await self._write_events(events)
+        return told and all(written)
 
     async def _write_status(self, key: QueueKey, status: dict[str, object]) -> bool:
         try:

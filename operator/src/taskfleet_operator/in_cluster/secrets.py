@@ -70,9 +70,7 @@ class ClusterSecrets:
             value = await self._reader.secret_value(ObjectKey(namespace=entry.namespace, name=entry.name), key=entry.key)
         except (ObjectMissingError, ObjectInvalidError, ClusterRefusedError) as error:
             self._known.pop(entry, None)
-            message = (
-                f"TaskQueue {task_queue.key} takes its database from Secret {entry.namespace}/{entry.name}, key {entry.key!r}: {error}"
-            )
+            message = f"the database URL is to come from Secret {entry.namespace}/{entry.name}, key {entry.key!r}: {error}"
             raise SecretMissingError(message) from error
         except ClusterUnreachableError:
             if known is None:
