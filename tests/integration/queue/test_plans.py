@@ -12,7 +12,7 @@ import pytest
 
 from taskfleet.models import KindPolicy, NewSession
 from taskfleet.store import Database, WorkerStore
-from taskfleet.store.claims import claim_parameters
+from taskfleet.store.rows.claims import claim_parameters
 from tests.integration.queue.plans import Node, watched
 from tests.integration.queue.scene import QUEUE, Scene
 from tests.support.postgres import TestServer

@@ -11,7 +11,7 @@ from taskfleet.client.steps import Copy, Flow, Query, ask
 from taskfleet.client.validation import PreparedTask, prepare, require_size
 from taskfleet.errors import TaskfleetError, TaskNotFoundError
 from taskfleet.models import Enqueued, NewTask, Task
-from taskfleet.store.tasks import task_from
+from taskfleet.store.rows.tasks import task_from
 
 TRIES = 3
 """How often a statement is repeated that met what was committed after its snapshot: each try is a new snapshot."""

@@ -11,8 +11,8 @@ from psycopg.types.json import Jsonb
 from taskfleet.errors import InvalidPolicyError, StalePolicyError
 from taskfleet.models import DecisionRecord, KindPolicy, QueueMeasurement, QueuePolicy
 from taskfleet.store.connection import Database
-from taskfleet.store.measurements import measurement_from
-from taskfleet.store.policies import policy_fault
+from taskfleet.store.rows.measurements import measurement_from
+from taskfleet.store.rows.policies import policy_fault
 
 _Connection = AsyncConnection[Any]
 _Answer = TypeVar("_Answer")

@@ -12,7 +12,7 @@ from taskfleet.errors import TaskNotFoundError
 from taskfleet.models import DecisionRecord, OutcomeCount, Task
 from taskfleet.reports import Attention, CodeCount, EfficiencyReport, KindStats, QueueStats, TrendMinute
 from taskfleet.store.connection import Database
-from taskfleet.store.tasks import task_from
+from taskfleet.store.rows.tasks import task_from
 from taskfleet.words import Outcome, TaskState
 
 _Rows = Sequence[Mapping[str, Any]]

@@ -9,10 +9,10 @@ from psycopg.rows import namedtuple_row, scalar_row
 
 from taskfleet.channels import RESULTS
 from taskfleet.models import Claim, HeartbeatAnswer, LeaseRef, Mark, NewSession, Settled, Settlement
-from taskfleet.store.arrays import bigints, uuids
-from taskfleet.store.claims import claim_from, claim_parameters
 from taskfleet.store.connection import Database
-from taskfleet.store.settlements import Statement, settled_from, statements_of
+from taskfleet.store.rows.arrays import bigints, uuids
+from taskfleet.store.rows.claims import claim_from, claim_parameters
+from taskfleet.store.rows.settlements import Statement, settled_from, statements_of
 
 _Connection = AsyncConnection[Any]
 

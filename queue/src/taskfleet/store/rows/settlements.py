@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from taskfleet.models import Completion, Failure, LeaseRef, Release, Settled, Settlement
-from taskfleet.store.arrays import bigints, uuids
+from taskfleet.store.rows.arrays import bigints, uuids
 
 MESSAGE_CHARACTERS = 10_000
 STACK_CHARACTERS = 50_000

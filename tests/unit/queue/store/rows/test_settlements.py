@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskfleet.models import Completion, Failure, LeaseRef, Release, Settled, Settlement
-from taskfleet.store.settlements import settled_from, statements_of
+from taskfleet.store.rows.settlements import settled_from, statements_of
 from taskfleet.words import ErrorCode
 
 

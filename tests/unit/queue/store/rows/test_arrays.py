@@ -4,7 +4,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskfleet.store.arrays import bigints, moments, texts, uuids
+from taskfleet.store.rows.arrays import bigints, moments, texts, uuids
 
 
 def test_arrays_are_written_as_postgresql_reads_them() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from taskfleet.models import KindPolicy, QueuePolicy
-from taskfleet.store.policies import policy_fault
+from taskfleet.store.rows.policies import policy_fault
 
 
 def kind(**values: object) -> QueuePolicy:

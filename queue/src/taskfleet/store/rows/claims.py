@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from taskfleet.models import Claim, ClaimedTask, Mark
-from taskfleet.store.arrays import bigints, moments, texts
+from taskfleet.store.rows.arrays import bigints, moments, texts
 from taskfleet.words import Verdict
 
 

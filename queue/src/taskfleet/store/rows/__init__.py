@@ -1,0 +1,1 @@
+"""What goes into the queries and what comes out, as values: parameters, rows, and what is wrong with them. Pure: nothing here runs SQL."""
