@@ -5,9 +5,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from taskfleet.errors import DatabaseUnreachableError, SchemaError, SettingsError
 from taskfleet_worker.errors import HandlerError, TasksNotFoundError, WorkerStartError
+from taskfleet_worker.rules.errand import Errand
 from taskfleet_worker.runtime.worker import Exit
 from taskfleet_worker.settings import WorkerSettings, read_settings
 
@@ -24,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     given = _parser().parse_args(arguments)
     try:
-        return _run(given.tasks)
+        return _check(given.tasks) if given.command == "check" else _run(given.tasks, given.errand)
     except (SettingsError, TasksNotFoundError, HandlerError) as error:
         return _complain(error, Exit.USAGE)
     except (DatabaseUnreachableError, SchemaError) as error:
@@ -35,20 +37,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
 
 
-def _run(target: str | None) -> int:
-    settings = read_settings(terminal=sys.stdout.isatty())
-    settings = replace(settings, tasks=target or settings.tasks)
-    if settings.tasks is None:
-        raise SettingsError("nothing says where the handlers are: give --tasks package.module, or set TASKFLEET_TASKS")
+def _run(target: str | None, errand: Errand) -> int:
+    settings = replace(_settings(target), errand=errand)
     _configure_logging(settings)
     from taskfleet_worker.loading import load_tasks
 
-    tasks = load_tasks(settings.tasks)
+    tasks = load_tasks(str(settings.tasks))
     import asyncio
 
     from taskfleet_worker.service import serve
 
     return asyncio.run(serve(settings, tasks))
+
+
+def _check(target: str | None) -> int:
+    settings = _settings(target)
+    from taskfleet_worker.loading import load_tasks
+
+    tasks = load_tasks(str(settings.tasks))
+    from taskfleet_worker.check import check
+
+    sys.stdout.write("".join(f"{line}\n" for line in check(settings, tasks)))
+    return Exit.DONE
+
+
+def _settings(target: str | None) -> WorkerSettings:
+    settings = read_settings(terminal=sys.stdout.isatty())
+    settings = replace(settings, tasks=target or settings.tasks)
+    if settings.tasks is None:
+        raise SettingsError("nothing says where the handlers are: give --tasks package.module, or set TASKFLEET_TASKS")
+    return settings
 
 
 def _configure_logging(settings: WorkerSettings) -> None:
@@ -60,16 +78,23 @@ def _configure_logging(settings: WorkerSettings) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="taskfleet-worker", description="Runs the handlers of a taskfleet queue.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     run = commands.add_parser(
         "run",
         help="claim tasks and run their handlers until told to stop",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    run.add_argument(
-        "--tasks", metavar="MODULE", help="where the handlers are: package.module, or package.module:name (default: TASKFLEET_TASKS)"
-    )
+    errand = run.add_mutually_exclusive_group()
+    choose: dict[str, Any] = {"dest": "errand", "action": "store_const"}
+    errand.add_argument("--once", **choose, const=Errand.ONCE, help="make one claim, do what it brings, and exit")
+    errand.add_argument("--until-empty", "--drain", **choose, const=Errand.UNTIL_EMPTY, help="exit when nothing is ready any more")
+    run.set_defaults(errand=Errand.ENDLESS)
+    check = commands.add_parser("check", help="say whether a worker would start, and what it would claim; changes nothing")
+    for command in (run, check):
+        command.add_argument(
+            "--tasks", metavar="MODULE", help="where the handlers are: package.module, or package.module:name (default: TASKFLEET_TASKS)"
+        )
     return parser
 
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 from taskfleet.names import validated_queue
 from taskfleet.schema_name import DEFAULT_SCHEMA, validated_schema
 from taskfleet_worker.environment import Environment
+from taskfleet_worker.rules.errand import Errand
 
 LogFormat = Literal["json", "text"]
 
@@ -99,6 +100,8 @@ class WorkerSettings:
     queue: str = "default"
     tasks: str | None = None
     """Where the handlers are: `package.module` or `package.module:registry`."""
+    errand: Errand = Errand.ENDLESS
+    """Whether it goes by itself when it is done: an option of the command, not of the environment."""
     worker_id: str = "worker"
     """A label for people; the identity is a new session per process start."""
     pod_uid: str | None = None

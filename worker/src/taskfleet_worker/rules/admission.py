@@ -56,6 +56,10 @@ class Admission:
         kinds = tuple(kind for kind, room in rooms.items() if room > 0)
         return Request(kinds=kinds, limit=min((rooms[kind] for kind in kinds), default=0))
 
+    def covers_all(self, request: Request) -> bool:
+        """Whether a request leaves out no kind."""
+        return len(request.kinds) == len(self._kinds)
+
     def next_start(self, *, now: float) -> float | None:
         """When a kind that now waits for its rate limit may start again; None if none waits."""
         return min((start for start in self._next_start.values() if start > now), default=None)

@@ -1,5 +1,6 @@
 """What the worker asks for next, and when: the one place where slots, pace, lanes, marks and own limits come together."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from uuid import UUID
 from taskfleet.models import Claim, Mark
 from taskfleet.words import Verdict
 from taskfleet_worker.rules.admission import Admission, Request
+from taskfleet_worker.rules.errand import Errand, is_done
 from taskfleet_worker.rules.lanes import StaleCredit
 from taskfleet_worker.rules.markbook import MarkBook
 from taskfleet_worker.rules.pace import Pace
@@ -25,6 +27,8 @@ class Ask:
     request: Request
     marks: Sequence[Mark]
     stale_slots: int
+    quiet: bool
+    """True if nothing ran or paused when it was made, and it is for all kinds: an empty answer then means an empty queue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +48,25 @@ class Intake:
     """Decides on claims for one session after the other."""
 
     def __init__(
-        self, session: Session, appetite: Appetite, *, random: Callable[[], float], clock: Callable[[], float] = time.monotonic
+        self,
+        session: Session,
+        appetite: Appetite,
+        *,
+        random: Callable[[], float],
+        errand: Errand = Errand.ENDLESS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
         self._rules = appetite
         self._random = random
+        self._errand = errand
         self._clock = clock
         self.bell = Bell()
         """Rung by everybody who has news for the exchange: an ending, a wake-up, a drain mark, a stop."""
         self.stopped = False
         """True once the worker is going down: no claim is made any more."""
+        self.done = asyncio.Event()
+        """The errand needs no more claims; none is made from then on."""
         self.active = False
         """True when a claim brought something since somebody last set it to False."""
 
@@ -84,6 +97,7 @@ class Intake:
             request=request,
             marks=rules.marks.marks(request.kinds, now=now, trusted_seconds=rules.trusted_seconds),
             stale_slots=rules.credit.slots(limit=request.limit),
+            quiet=not rules.slots.taken and not rules.slots.pausing and rules.admission.covers_all(request),
         )
 
     def took(self, ask: Ask, claim: Claim) -> None:
@@ -94,6 +108,8 @@ class Intake:
             self.active = True
             rules.marks.claimed(claim.tasks)
             rules.credit.claimed(brought=brought, stale_slots=ask.stale_slots, share=self._session.stale_share)
+        if is_done(self._errand, claim.verdict, quiet=ask.quiet):
+            self.done.set()
         if ask.session_id != self._session.id:
             return
         if claim.verdict is Verdict.DRAINING:
@@ -106,4 +122,4 @@ class Intake:
 
     @property
     def _may_claim(self) -> bool:
-        return not self.stopped and not self._session.draining and self._session.id is not None
+        return not self.stopped and not self.done.is_set() and not self._session.draining and self._session.id is not None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from math import inf
 from typing import Protocol
 
 from taskfleet.errors import DatabaseUnreachableError
@@ -107,15 +108,29 @@ class Worker:
         self._parts.intake.woken()
 
     async def run(self) -> int:
-        """Work until told to stop, then go down in order. Returns the exit code; raises what the first session cannot be opened for."""
+        """Work until told to stop or the errand is done, then go down in order.
+
+        Returns the exit code; raises what the first session cannot be opened for.
+        """
         await self._parts.session.open()
         self.supervisor.start("exchange", self._parts.exchange.run)
         self.supervisor.start("heartbeat", self._parts.heartbeat.run)
         self.supervisor.start("marks", self._parts.refresh.run)
         self.started = True
         _log.info("worker.started", extra={"concurrency": self._settings.concurrency, "lease_seconds": self._settings.lease_seconds})
-        await self.stop.asked.wait()
+        errand = asyncio.create_task(self._run_errand())
+        try:
+            await self.stop.asked.wait()
+        finally:
+            errand.cancel()
         return await self._go_down()
+
+    async def _run_errand(self) -> None:
+        """Stop when the errand is done and so is all that it brought: its handlers have their full time."""
+        await self._parts.intake.done.wait()
+        await self._parts.holdings.jobs.finished(within=inf)
+        _log.info("worker.errand_done", extra={"errand": str(self._settings.errand)})
+        self.stop.asked.set()
 
     async def _go_down(self) -> int:
         parts, jobs = self._parts, self._parts.holdings.jobs
@@ -183,7 +198,7 @@ def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> 
         marks=marks,
         trusted_seconds=2.5 * settings.loops.marks_seconds,
     )
-    intake = Intake(session, appetite, random=random.random)
+    intake = Intake(session, appetite, random=random.random, errand=settings.errand)
     bench = Bench(
         handlers=tasks.handlers,
         slots=slots,
