@@ -14,7 +14,7 @@ class Waker:
         self._lock = threading.Lock()
         self._sent_at = float("-inf")
         self._timer: threading.Timer | None = None
-        self._sending: threading.Thread | None = None
+        self._sending: set[threading.Thread] = set()
 
     def wake(self) -> None:
         """Send, now or soon; never dropped."""
@@ -31,18 +31,24 @@ class Waker:
         self._send()
 
     def flush(self) -> None:
-        """Send at once what waits, if anything does, and see through what the timer's thread is sending."""
+        """Send at once what waits, if anything does, and see through what timers' threads are sending."""
         self._send_waiting()
-        sending = self._sending
-        if sending is not None and sending is not threading.current_thread():
-            sending.join()
+        with self._lock:
+            sending = self._sending - {threading.current_thread()}
+        for thread in sending:
+            thread.join()
 
     def _send_waiting(self) -> None:
+        this = threading.current_thread()
         with self._lock:
             timer, self._timer = self._timer, None
             if timer is None:
                 return
             timer.cancel()
             self._sent_at = time.monotonic()
-            self._sending = threading.current_thread() if threading.current_thread() is timer else None
-        self._send()
+            self._sending.add(this)
+        try:
+            self._send()
+        finally:
+            with self._lock:
+                self._sending.discard(this)
