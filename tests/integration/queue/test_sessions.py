@@ -8,6 +8,7 @@ import pytest
 
 from taskfleet.models import HeartbeatAnswer, LeaseRef
 from taskfleet.words import TaskState, Verdict
+from tests.integration.queue.plans import watched
 from tests.integration.queue.scene import Scene, completed, ids, released
 
 
@@ -156,3 +157,16 @@ async def test_heartbeat_of_a_session_that_never_was_is_unknown(scene: Scene) ->
     answer = await scene.worker.heartbeat(uuid4(), held=[LeaseRef(task_id=1, token=uuid4())])
 
     assert answer == HeartbeatAnswer(known=False, lost=(1,), stale_share=0.0)
+
+
+async def test_heartbeat_of_a_thousand_leases_is_quick(scene: Scene) -> None:
+    tasks = await scene.claimed(1_000)
+    await scene.worker.heartbeat(scene.sessions[0], held=[task.lease for task in tasks[:10]])
+
+    async with scene.database.connection() as connection, watched(connection) as nodes:
+        await connection.execute(
+            "SELECT FROM taskfleet.heartbeat_v1(%s, %s, %s)",
+            [scene.sessions[0], [task.task_id for task in tasks], [task.token for task in tasks]],
+        )
+
+    assert max(node.rows for node in nodes if node.relation == "leases") <= 1_000

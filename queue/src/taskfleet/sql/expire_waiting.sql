@@ -2,8 +2,8 @@
 --
 --   limit  integer  most of each kind
 --
--- Returns one row: how many of the kind that had most, so that less than the limit means done.
-SELECT coalesce(max(taskfleet.expire_waiting_v1(
+-- Returns one row: how many.
+SELECT coalesce(sum(taskfleet.expire_waiting_v1(
     kinds.id, clock_timestamp() - make_interval(secs => queues.waiting_expiry_seconds), %(limit)s::integer
 )), 0)
 FROM taskfleet.kinds

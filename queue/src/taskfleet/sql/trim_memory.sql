@@ -4,7 +4,7 @@
 --   sessions_seconds  double precision  age from which expired sessions go; far longer than any claim may take
 --   limit             integer           most of each
 --
--- Returns one row: how many of the relation that had most.
+-- Returns one row: how many.
 WITH entities AS (
     DELETE FROM taskfleet.missing_entities
     WHERE ctid = ANY (ARRAY(
@@ -50,6 +50,4 @@ old_sessions AS (
     ))
     RETURNING 1
 )
-SELECT greatest(
-    (SELECT count(*) FROM entities), (SELECT count(*) FROM old_decisions), (SELECT count(*) FROM minutes), (SELECT count(*) FROM old_sessions)
-);
+SELECT (SELECT count(*) FROM entities) + (SELECT count(*) FROM old_decisions) + (SELECT count(*) FROM minutes) + (SELECT count(*) FROM old_sessions);
