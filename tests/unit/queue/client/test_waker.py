@@ -63,7 +63,7 @@ def test_a_flush_waits_for_all_that_is_being_sent() -> None:
             go_on.wait(10)
         sent.append(this)
 
-    waker = Waker(send, seconds=0.01)
+    waker = Waker(send, seconds=0.2)
     waker.wake()
     waker.wake()
     wait_until(lambda: len(begun) == 1)
