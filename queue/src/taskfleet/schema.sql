@@ -718,15 +718,13 @@ BEGIN
     lost := ARRAY(
         SELECT given.id
         FROM unnest(ids, tokens) AS given (id, token)
-        WHERE NOT EXISTS (SELECT FROM taskfleet.leases WHERE leases.task_id = given.id AND leases.token = given.token)
+        WHERE given.token IS DISTINCT FROM (SELECT leases.token FROM taskfleet.leases WHERE leases.task_id = given.id)
     );
     unnamed := ARRAY(
         SELECT leases.task_id
         FROM taskfleet.leases
         WHERE leases.session_id = session
-          AND NOT EXISTS (
-              SELECT FROM unnest(ids, tokens) AS given (id, token) WHERE given.id = leases.task_id AND given.token = leases.token
-          )
+          AND (leases.task_id, leases.token) NOT IN (SELECT given.id, given.token FROM unnest(ids, tokens) AS given (id, token))
     );
     forgotten := ARRAY(
         SELECT leases.task_id
