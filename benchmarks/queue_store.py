@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from benchmarks.frame import Goal, Outcome, Row, run
 from psycopg.types.json import Jsonb
+
+from benchmarks.frame import Goal, Outcome, Row, run
 from taskfleet.embedded import EmbeddedServer
 from taskfleet.maintenance import run_once
 from taskfleet.migrations import Migrator
@@ -88,14 +89,13 @@ async def _fill_queue(database: Database, tasks: int) -> None:
 
 async def _session(store: WorkerStore) -> uuid.UUID:
     session = uuid.uuid4()
-    await store.open_session(
-        NewSession(session_id=session, queue="bench", worker="bench", slots=1000, kinds=["noop"], lease_seconds=600)
-    )
+    await store.open_session(NewSession(session_id=session, queue="bench", worker="bench", slots=1000, kinds=["noop"], lease_seconds=600))
     return session
 
 
 async def _drain_functions(database: Database, batch: int) -> int:
-    session, done, run_at = await _session(WorkerStore(database)), 0, []
+    session, done = await _session(WorkerStore(database)), 0
+    run_at: list[object] = []
     async with await database.connect() as connection:
         while True:
             claimed = await connection.execute(
@@ -148,7 +148,7 @@ async def _drained_per_second(url: str, variant: Variant, *, tasks: int, batch: 
 
 def measure(*, short: bool) -> Outcome:
     """Each variant at each batch size, in turns."""
-    tasks, runs = (2_000, 1) if short else (200_000, 1)
+    tasks, runs = (2_000, 1) if short else (200_000, 5)
     batches = (100,) if short else (100, 500)
     rates: dict[tuple[int, str], list[float]] = {}
     with EmbeddedServer(options={"shared_buffers": "512MB", "max_wal_size": "8GB"}) as server:

@@ -1,4 +1,4 @@
--- Claim waiting tasks under a lease; the rules are those of the function (migrations/0004_claim.up.sql).
+-- Claim waiting tasks under a lease; the rules are those of the function (migrations/0005_claim.up.sql).
 --
 --   session          uuid           who claims
 --   kinds            text[]         what it has handlers for

@@ -1,4 +1,4 @@
--- A worker lives and holds these leases (migrations/0006_sessions.up.sql).
+-- A worker lives and holds these leases (migrations/0010_sessions.up.sql).
 --
 --   session           uuid
 --   task_ids, tokens  bigint[], uuid[]  every lease whose settlement has not been answered

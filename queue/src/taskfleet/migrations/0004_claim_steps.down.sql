@@ -1,4 +1,3 @@
-DROP FUNCTION taskfleet.claim_v1(uuid, text[], integer, text[], smallint[], timestamptz[], integer);
 DROP FUNCTION taskfleet.note_starts_v1(taskfleet.claimed_lease[], integer[], timestamptz);
 DROP FUNCTION taskfleet.claim_gates_v1(integer[], timestamptz);
 DROP FUNCTION taskfleet.rate_window_start(timestamptz, double precision);

@@ -1,0 +1,1 @@
+DROP FUNCTION taskfleet.complete_v1(bigint[], uuid[], jsonb[]);
