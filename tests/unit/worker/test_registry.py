@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,7 +23,7 @@ class Letter:
     to: str
 
 
-def registered(function: Callable[..., object], **options: object) -> Handler:
+def registered(function: Callable[..., object], **options: Any) -> Handler:
     tasks = Tasks()
     tasks.task("mail", **options)(function)
     return tasks.handlers["mail"]
@@ -179,3 +179,16 @@ def test_the_payload_type_of_a_batch_is_the_element_of_its_list() -> None:
     assert [tasks.handlers[kind].decode("7" if kind == "bare" else 7) for kind in ("typed", "bare", "given")] == [7, "7", 7]
     with pytest.raises(PayloadRefusedError):
         tasks.handlers["typed"].decode("seven")
+
+
+async def crunch() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "fault"),
+    [(crunch, "crunch is async"), (lambda: None, "cannot be found by another process: define it at the top level")],
+    ids=["async", "local"],
+)
+def test_what_runs_in_a_process_is_a_plain_function_that_the_process_can_find(function: Callable[[], object], fault: str) -> None:
+    with pytest.raises(HandlerError, match=fault):
+        Tasks().task("mail", process=True)(function)

@@ -33,7 +33,7 @@ async def _check(settings: WorkerSettings, tasks: Tasks) -> Sequence[str]:
 
 def manner(handler: Handler) -> str:
     """How a handler is run: `async, batches of up to 100`."""
-    where = "async" if handler.is_async else "in a thread"
+    where = "async" if handler.is_async else "in a thread" if handler.in_process is None else "in a process"
     return where if handler.batch_size is None else f"{where}, batches of up to {handler.batch_size}"
 
 

@@ -13,7 +13,8 @@ WorkerStartError              the worker cannot start; the message says what to 
 └── PortOccupiedError         somebody else listens on the probe port
 
 Any other exception of a handler is TASK_EXECUTION_FAILED: tried again with backoff until its attempts are used up. So is
-BatchOutcomesError, the answer to a batch handler whose return value does not say what became of which task.
+BatchOutcomesError, the answer to a batch handler whose return value does not say what became of which task, and ChildDiedError, the
+word about a handler whose own process was killed under it.
 """
 
 
@@ -68,6 +69,13 @@ class BatchOutcomesError(Exception):
             f"a batch handler returns None when all is done, or a list with one result or error for each task in their order: "
             f"it was given {count} tasks and returned {found}"
         )
+
+
+class ChildDiedError(Exception):
+    """The process that a handler ran in is gone, and with it what it was about to say."""
+
+    def __init__(self, end: str) -> None:
+        super().__init__(f"the process that ran the handler {end}")
 
 
 class WorkerStartError(Exception):

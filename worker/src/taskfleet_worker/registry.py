@@ -4,7 +4,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -15,6 +15,15 @@ from taskfleet_worker.payload import Decoder, decoder_for
 Function = TypeVar("Function", bound=Callable[..., object])
 
 _MISSING: Any = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """Where a child process finds a function, and how many of (payload, context) it takes."""
+
+    module: str
+    name: str
+    arguments: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +39,8 @@ class Handler:
     """False: the function blocks, so it runs in a thread."""
     batch_size: int | None = None
     """The most tasks of one call, which then takes lists of payloads and contexts; None: a call does one task."""
+    in_process: Reference | None = None
+    """The function to call in a child process, where it is to run in one."""
 
 
 class Tasks:
@@ -48,22 +59,24 @@ class Tasks:
         """All handlers by kind; read only."""
         return MappingProxyType(self._handlers)
 
-    def task(self, kind: str, *, payload: object = _MISSING) -> Callable[[Function], Function]:
+    def task(self, kind: str, *, payload: object = _MISSING, process: bool = False) -> Callable[[Function], Function]:
         """Register the decorated function, async or not, for tasks of this kind.
 
         It takes up to two arguments, payload and context. The payload's type is `payload`, else the annotation of the first
         argument: nothing (any payload but none), dict, a dataclass, a pydantic model, any type that pydantic knows;
         `object` or `X | None` where a task may come without a payload.
+        With `process` it runs in a child process: for functions that compute, which would hold up all others in a thread. It must stand
+        at the top level of its module and not be async; payload, context and result cross over as pickles.
         Raises HandlerError for a kind that is taken, a signature that does not fit, or a type nothing can be turned into.
         """
 
         def register(function: Function) -> Function:
-            self._add(kind, function, lambda: _handler(kind, function, payload))
+            self._add(kind, function, lambda: _handler(kind, function, payload, process=process))
             return function
 
         return register
 
-    def batch(self, kind: str, *, size: int, payload: object = _MISSING) -> Callable[[Function], Function]:
+    def batch(self, kind: str, *, size: int, payload: object = _MISSING, process: bool = False) -> Callable[[Function], Function]:
         """Register the decorated function, async or not, for up to `size` tasks of this kind in one call.
 
         It takes up to two arguments, a list of payloads and a list of contexts in the same order. The type of a payload is `payload`,
@@ -76,7 +89,7 @@ class Tasks:
         def register(function: Function) -> Function:
             if type(size) is not int or size < 1:
                 raise HandlerError(f"the batch size of {_name(function)} (kind {kind!r}) is {size!r}, allowed is a whole number from 1")
-            self._add(kind, function, lambda: replace(_handler(kind, function, payload, is_batch=True), batch_size=size))
+            self._add(kind, function, lambda: _handler(kind, function, payload, batch_size=size, process=process))
             return function
 
         return register
@@ -97,7 +110,9 @@ class Tasks:
         self._handlers[kind] = make()
 
 
-def _handler(kind: str, function: Callable[..., object], payload: object, *, is_batch: bool = False) -> Handler:
+def _handler(
+    kind: str, function: Callable[..., object], payload: object, *, batch_size: int | None = None, process: bool = False
+) -> Handler:
     wanted = _parameters(function)
     if payload is not _MISSING:
         annotation = payload
@@ -105,12 +120,28 @@ def _handler(kind: str, function: Callable[..., object], payload: object, *, is_
         annotation = object
     else:
         annotation = _annotation(function, wanted[0])
-        annotation = _element(function, annotation) if is_batch else annotation
+        annotation = _element(function, annotation) if batch_size is not None else annotation
     try:
         decode = decoder_for(annotation)
     except TypeError as error:
         raise HandlerError(f"the payload of {_name(function)} (kind {kind!r}): {error}") from error
-    return Handler(kind=kind, decode=decode, call=_with_arguments(function, len(wanted)), is_async=_is_async(function))
+    return Handler(
+        kind=kind,
+        decode=decode,
+        call=_with_arguments(function, len(wanted)),
+        is_async=_is_async(function),
+        batch_size=batch_size,
+        in_process=_reference(function, len(wanted)) if process else None,
+    )
+
+
+def _reference(function: Callable[..., object], arguments: int) -> Reference:
+    module, name = getattr(function, "__module__", "__main__"), _name(function)
+    if _is_async(function):
+        raise HandlerError(f"{name} is async and cannot run in a process of its own: make it a plain function")
+    if module == "__main__" or not name.replace(".", "").isidentifier():
+        raise HandlerError(f"{name} of {module} cannot be found by another process: define it at the top level of a module")
+    return Reference(module=module, name=name, arguments=arguments)
 
 
 def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:

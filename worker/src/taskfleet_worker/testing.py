@@ -83,5 +83,6 @@ async def _run(claimed: Sequence[ClaimedTask], handler: Handler) -> Sequence[Com
     jobs = Jobs(bench)
     jobs.start(claimed)
     await jobs.finished(within=inf)
+    await jobs.close()
     records = {ending.task.task_id: ending.record for ending in outbox.take(len(claimed))}
     return [records[task.task_id] for task in claimed]

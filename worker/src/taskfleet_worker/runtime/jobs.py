@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import pickle
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +10,13 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from inspect import isawaitable
 from itertools import zip_longest
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from taskfleet.models import ClaimedTask, Completion, Failure, LeaseRef, Release
 from taskfleet.words import ErrorCode
 from taskfleet_worker.context import Context, current_context
 from taskfleet_worker.payload import PayloadRefusedError
-from taskfleet_worker.registry import Handler
+from taskfleet_worker.registry import Handler, Reference
 from taskfleet_worker.rules.admission import Admission
 from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result
 from taskfleet_worker.rules.endings import (
@@ -31,6 +32,9 @@ from taskfleet_worker.rules.missing import MissingEntities
 from taskfleet_worker.rules.slots import Slots
 from taskfleet_worker.runtime.calls import Call, Job
 from taskfleet_worker.runtime.outbox import Outbox
+
+if TYPE_CHECKING:
+    from taskfleet_worker.runtime.children import Children
 
 _log = logging.getLogger("taskfleet.worker")
 
@@ -68,6 +72,7 @@ class Jobs:
         self._bench = bench
         self._running: dict[int, Job] = {}
         self._threads: ThreadPoolExecutor | None = None
+        self._children: Children | None = None
         self._calls: set[Call] = set()
 
     @property
@@ -137,6 +142,11 @@ class Jobs:
             await asyncio.wait(futures, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         return True
 
+    async def close(self) -> None:
+        """Let go of what was kept for the next call."""
+        if self._children is not None:
+            await self._children.close()
+
     def _stop(self, leases: Sequence[LeaseRef], reason: StopReason) -> None:
         for lease in leases:
             job = self._running.get(lease.task_id)
@@ -205,6 +215,8 @@ class Jobs:
         if call.handler.batch_size is None:
             payload, context = payloads[0], call.jobs[0].context
             current_context.set(call.jobs[0].context)
+        if call.handler.in_process is not None:
+            return await self._in_child(call, call.handler.in_process, payload, context)
         if not call.handler.is_async:
             return await self._in_thread(call, payload, context)
         return self._of_result(call, await cast("Awaitable[object]", call.handler.call(payload, context)))
@@ -227,6 +239,22 @@ class Jobs:
             return self._of_error(call, error)
         # A plain function may hand on what an async one returned, as decorators do.
         return self._of_result(call, await result if isawaitable(result) else result)
+
+    async def _in_child(self, call: Call, handler: Reference, payload: object, context: object) -> Sequence[Conclusion]:
+        """Call a function in a child process, which is killed if the call is cancelled."""
+        from taskfleet_worker.runtime.child import Request
+        from taskfleet_worker.runtime.children import Children
+
+        if self._children is None:
+            self._children = Children()
+        request = Request(
+            handler=handler,
+            tasks=call.tasks,
+            is_batch=call.handler.batch_size is not None,
+            arguments=pickle.dumps((payload, context)),
+            overload_pause_seconds=self._bench.overload_pause_seconds,
+        )
+        return await self._children.call(request)
 
     def _of_result(self, call: Call, result: object) -> Sequence[Conclusion]:
         is_batch = call.handler.batch_size is not None

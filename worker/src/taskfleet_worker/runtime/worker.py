@@ -146,6 +146,7 @@ class Worker:
         await self._flush()
         await self.supervisor.stop()
         in_order = await self._say_goodbye()
+        await jobs.close()
         _log.info("worker.stopped", extra={"unwritten": len(parts.holdings.outbox), "lingering": self.lingering})
         if not in_order:
             return Exit.UNWRITTEN

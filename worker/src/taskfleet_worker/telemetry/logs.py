@@ -9,6 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TextIO
 
 from taskfleet_worker.context import current_context
@@ -82,6 +83,32 @@ def fields_of(record: logging.LogRecord) -> Mapping[str, object]:
     found.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
     found.update(getattr(record, "fields", ()))
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSetup:
+    """How this process logs, as a child process needs to know it."""
+
+    level: int
+    formatter: JsonFormatter | TextFormatter
+
+
+def log_setup() -> LogSetup | None:
+    """How this process logs; None if not as `configure_logging` says."""
+    root = logging.getLogger()
+    for handler in root.handlers:
+        if isinstance(handler.formatter, JsonFormatter | TextFormatter):
+            return LogSetup(level=root.level, formatter=handler.formatter)
+    return None
+
+
+def set_up_logging(setup: LogSetup) -> None:
+    """Log to standard output as another process does."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(setup.formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(setup.level)
 
 
 def configure_logging(*, level: str, form: LogFormat, common: Mapping[str, object], stream: TextIO | None = None) -> None:
