@@ -1,7 +1,8 @@
 """The slots a queue has: of undrained workers, by what they are doing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from taskfleet_operator.scaling.observation import QueueObservation
 from taskfleet_operator.scaling.policy import ScalingPolicy
@@ -30,11 +31,11 @@ class Capacity:
         return self.slots - self.idle - self.starting
 
 
-def capacity(observation: QueueObservation, policy: ScalingPolicy) -> Capacity:
-    """Count the slots. A draining worker's slots count for nothing: its tasks free no room."""
+def capacity(observation: QueueObservation, policy: ScalingPolicy, *, taken_back: Collection[UUID] = ()) -> Capacity:
+    """Count the slots. A draining worker's slots count for nothing, its tasks free no room; unless its mark is `taken_back`."""
     slots = leases = draining_leases = pods = idle = 0
     for worker in observation.workers:
-        if worker.draining or worker.chosen or worker.leaving:
+        if (worker.draining or worker.chosen or worker.leaving) and worker.session_id not in taken_back:
             draining_leases += worker.leases
             continue
         pods += 1

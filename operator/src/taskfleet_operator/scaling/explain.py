@@ -1,6 +1,6 @@
 """The sentence that goes to log, condition, Event and page: how many workers, because of what, capped by whom, with the numbers."""
 
-from taskfleet_operator.scaling.demand.panic import drain_seconds
+from taskfleet_operator.scaling.demand.panic import slot_seconds
 from taskfleet_operator.scaling.reasons import Reason
 from taskfleet_operator.scaling.stand import Stand
 
@@ -47,7 +47,7 @@ def _deadline(stand: Stand) -> str:
 
 def _panic(stand: Stand) -> str:
     lanes = [lane for lane in (stand.work.fresh.all, stand.work.stale.all) if lane is not None]
-    seconds = sum(drain_seconds(lane, stand.estimates, stand.fleet) for lane in lanes)
+    seconds = sum(slot_seconds(lane, stand.estimates) for lane in lanes) / max(stand.fleet.slots, 1)
     slots = "1 slot" if stand.fleet.slots <= 1 else f"{stand.fleet.slots:,} slots"
     return f"{_tasks(stand.work.total, 'ready ')} would keep {slots} busy for {seconds:,.0f} s"
 

@@ -15,6 +15,7 @@ from taskfleet_operator.scaling.observation import QueueObservation
 from taskfleet_operator.scaling.policy import Mode, ScalingPolicy, StopPolicy
 from taskfleet_operator.scaling.reasons import Reason
 from taskfleet_operator.scaling.surplus.leave import Leave, Scene, leave
+from taskfleet_operator.scaling.surplus.leavers import marked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +48,17 @@ class Stand:
         return int(min(max(self.wanted_pods, self.policy.min_replicas), self.limit.replicas))
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the law was asked."""
+
+    observation: QueueObservation
+    policy: ScalingPolicy
+    estimates: Estimates
+    work: Work
+    arriving: Arriving
+
+
 def stand(observation: QueueObservation, policy: ScalingPolicy, memory: Memory, *, now: float) -> Stand:
     """Work out where a queue stands at `now`."""
     learned = learn(observation, policy, memory, now=now)
@@ -72,7 +84,7 @@ def stand(observation: QueueObservation, policy: ScalingPolicy, memory: Memory, 
         arriving=wave,
         want=wanted,
         leave=left,
-        wanted_pods=_wanted_pods(wanted, left, fleet, policy),
+        wanted_pods=_wanted_pods(Asked(observation, policy, estimates, work, wave), fleet, wanted, left),
         limit=lowest(limits),
         goal_reachable=SAFETY * policy.max_wait_seconds >= least_slack(policy, estimates),
     )
@@ -83,11 +95,19 @@ def _arriving(observation: QueueObservation, policy: ScalingPolicy, estimates: E
     return arriving(policy, estimates, breakers=breakers, planned_wait_seconds=planned, paused_kinds=observation.paused_kinds)
 
 
-def _wanted_pods(wanted: Want, left: Leave, fleet: Capacity, policy: ScalingPolicy) -> int:
-    pods = fleet.pods - left.slots // policy.slots_per_replica
-    if wanted.slots > fleet.slots:
-        pods = fleet.pods + pods_for(wanted.slots - fleet.slots, policy.slots_per_replica)
-    return max(fleet.pods, policy.max_replicas) if wanted.panicking else pods
+def _wanted_pods(asked: Asked, fleet: Capacity, wanted: Want, left: Leave) -> int:
+    """The replicas that the wanted slots are: marked workers are taken back first, and they count with what they really can do."""
+    per_pod = asked.policy.slots_per_replica
+    if wanted.panicking:
+        return max(fleet.pods, asked.policy.max_replicas)
+    reversible = marked(asked.observation.workers)
+    back = 0
+    while (lacking := pods_for(wanted.slots - fleet.slots, per_pod)) > 0 and back < len(reversible):
+        back += min(lacking, len(reversible) - back)
+        taken_back = {worker.session_id for worker in reversible[:back]}
+        fleet = capacity(asked.observation, asked.policy, taken_back=taken_back)
+        wanted = want(asked.work, asked.policy, asked.estimates, fleet, asked.arriving)
+    return fleet.pods + lacking if lacking > 0 else fleet.pods - left.slots // per_pod
 
 
 def _breakers(kinds: Mapping[str, KindMemory]) -> dict[str, int]:

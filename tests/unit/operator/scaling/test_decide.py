@@ -156,11 +156,25 @@ def test_the_end_of_a_batch_tapers() -> None:
     assert "50 tasks wait, which fewer than 100 slots finish in time" in decision.message
 
 
-def test_nobody_tapers_into_a_panic() -> None:
+def test_nobody_leaves_into_a_panic() -> None:
+    """100,000 seconds of work and 2,800 s of slack: below 36 slots it would be panic again."""
     rules = policy(max_wait_seconds=4000, kinds=(KindLimits(kind="task", expected_seconds=1),), max_replicas=100)
-    sight = seen(*crew([0] * 100), ready=(ready(100_000),))
+    decision = Story(rules).watch(seen(*crew([0] * 100), ready=(ready(100_000),)), start=at(), end=at(seconds=60))
 
-    assert Story(rules).watch(sight, start=at(), end=at(seconds=60)).drain == ()
+    assert decision.desired >= 36
+
+
+def test_starts_that_a_panic_ordered_too_many_are_cancelled_two_ticks_later() -> None:
+    """2,000 tasks of 5 s within 210 s want 51 slots; panic from nothing orders all hundred."""
+    story = Story(policy(max_wait_seconds=300, kinds=(KindLimits(kind="task", expected_seconds=5),)))
+    sight = seen(ready=(ready(2_000),))
+    desired = []
+    for tick in range(3):
+        decision = story.decide(sight, now=at(seconds=2 * tick))
+        sight = applied(decision, sight)
+        desired.append(decision.replicas)
+
+    assert desired == [100, 100, 57]
 
 
 def test_whole_pods_leave_only_when_all_their_slots_are_surplus() -> None:

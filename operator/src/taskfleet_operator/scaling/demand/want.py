@@ -56,7 +56,7 @@ def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacit
     late = work.fresh.oldest_seconds > SAFETY * policy.max_wait_seconds
     if slots < (1 + SMALL_INCREASE) * fleet.slots and not late and slots > minimum:
         slots, reason = float(fleet.slots), Reason.STEADY
-    if panics(work, policy, estimates, fleet):
+    if panics(work, policy, estimates, slots=fleet.slots):
         reason = Reason.PANIC_BACKLOG
         steps = (*steps, Step(name="panic", did=_panic_clause(work, policy), reason=reason))
     return Want(slots=slots, reason=reason, floor=floor, due=lacking.due, steps=steps)

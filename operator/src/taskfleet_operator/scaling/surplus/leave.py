@@ -6,7 +6,7 @@ from math import ceil
 from taskfleet_operator.scaling.capacity import Capacity, reduced
 from taskfleet_operator.scaling.decision import Step
 from taskfleet_operator.scaling.demand.floor import Arriving
-from taskfleet_operator.scaling.demand.panic import panics
+from taskfleet_operator.scaling.demand.panic import calm_slots
 from taskfleet_operator.scaling.demand.want import ROUNDING, Want, missing
 from taskfleet_operator.scaling.demand.work import Work, goals
 from taskfleet_operator.scaling.estimates.learn import Estimates
@@ -18,6 +18,8 @@ from taskfleet_operator.scaling.surplus.unused import GAP_TICKS, QUICK_SECONDS, 
 from taskfleet_operator.scaling.windows import RecentLow
 
 TRIES = 3
+OVERSHOOT = 0.15
+"""Starting slots are cancelled down to so much more than the law needs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,26 +51,38 @@ def leave(scene: Scene, wanted: Want, memory: Memory, *, now: float) -> Leave:
     spare = 0 if lacking else fleet.idle + fleet.starting
     window = observe_unused(memory.unused, spare, now=now, startup_seconds=startup, tick_seconds=policy.tick_seconds)
     calm = RecentLow() if lacking else _calm_window(scene, memory.tapered, now=now)
-    idle = unused(window, fleet, keep=scene.arriving.keep, now=now, startup_seconds=startup)
-    ends = taper.surplus(calm, slots=fleet.slots, now=now)
-    asked = max(idle.slots, ends)
-    if asked <= 0 or lacking:
+    if lacking:
         return Leave(slots=0, reason=Reason.STEADY, unused=window, tapered=calm, steps=())
-    reason = Reason.IDLE_UNUSED if idle.slots >= ends else Reason.TAPER
-    slots = _spared(scene, min(asked, int(fleet.slots - ceil(wanted.floor - ROUNDING))))
-    did = f"{asked} of {fleet.slots} slots are more than needed, {slots} of them can go"
-    step = Step(name="unused" if reason is Reason.IDLE_UNUSED else "taper", did=did, slots=fleet.slots - slots, reason=reason)
-    return Leave(slots=slots, reason=reason, unused=window, tapered=calm, steps=(step,))
+    idle = unused(window, fleet, keep=scene.arriving.keep, now=now, startup_seconds=startup).slots
+    ends = taper.surplus(calm, slots=fleet.slots, now=now)
+    asked = min(max(idle, ends), int(fleet.slots - ceil(wanted.floor - ROUNDING)))
+    slots = max(_spared(scene, asked), _overshoot(scene, wanted, watched=window.low(policy.tick_seconds, now=now) or 0.0))
+    reason = Reason.TAPER if ends > idle else Reason.IDLE_UNUSED
+    steps: tuple[Step, ...] = ()
+    if slots > 0:
+        did = f"{slots} of {fleet.slots} slots are more than the work needs"
+        steps = (Step(name="taper" if reason is Reason.TAPER else "unused", did=did, slots=fleet.slots - slots, reason=reason),)
+    return Leave(slots=slots, reason=reason, unused=window, tapered=calm, steps=steps)
+
+
+def _overshoot(scene: Scene, wanted: Want, *, watched: float) -> int:
+    """Starting slots that a panic or an early guess ordered and that were too many for a tick, less a margin for the next guess.
+
+    `watched` slots were unused for a tick: a start costs as long as it lasts, so nobody waits a whole window to cancel it.
+    """
+    fleet = scene.fleet
+    stay = max(ceil(wanted.floor - ROUNDING), scene.arriving.keep)
+    spared = _spared(scene, min(fleet.starting, fleet.slots - stay, int(watched)))
+    return max(0, int(spared - OVERSHOOT * (fleet.slots - spared)))
 
 
 def _spared(scene: Scene, slots: int) -> int:
     """At most `slots`, so that the law asks for none of them back on the same observation."""
+    slots = min(slots, scene.fleet.slots - ceil(calm_slots(scene.work, scene.policy, scene.estimates)))
     for _ in range(TRIES):
         if slots <= 0:
             return 0
         fewer = reduced(scene.fleet, slots)
-        if panics(scene.work, scene.policy, scene.estimates, fewer):
-            return 0
         back = missing(scene.work, scene.policy, scene.estimates, fewer, scene.arriving).slots
         if back <= ROUNDING:
             return slots

@@ -61,23 +61,23 @@ def fewer(observation: QueueObservation, bounds: Bounds, *, slots_per_pod: int) 
 
 
 def more(observation: QueueObservation, *, pods: int) -> Crew:
-    """Bring `pods` more: marked workers first, those with the most leases before others, then new replicas."""
-    back = sorted(_marked(observation.workers), key=_leaves_before, reverse=True)[:pods]
+    """Bring `pods` more: marked workers first, those with the most room before others, then new replicas."""
+    back = marked(observation.workers)[:pods]
     crew = Crew(grow=pods - len(back), undrain=tuple(worker.session_id for worker in back))
     return crew if crew.grow else swap(observation, crew)
 
 
 def swap(observation: QueueObservation, crew: Crew) -> Crew:
-    """Prefer a marked worker that is up to a replica that is still starting; then name those that may go.
+    """Prefer a marked worker that is up and free to a replica that is still starting; then name those that may go.
 
     While replicas are starting nobody else is removable: lowering the replicas would delete the starting ones instead.
     """
-    marked = [worker for worker in _marked(observation.workers) if worker.session_id not in crew.undrain]
+    left = [worker for worker in marked(observation.workers) if worker.session_id not in crew.undrain]
     chosen = [worker for worker in observation.workers if worker.chosen and not worker.leaving]
     wanted_starting = observation.starting - crew.surplus_starting
-    back = [] if crew.drain else sorted(marked, key=_leaves_before, reverse=True)[:wanted_starting]
+    back = [] if crew.drain else [worker for worker in left if worker.leases == 0][:wanted_starting]
     taken = {worker.session_id for worker in back}
-    free = [worker for worker in (*chosen, *marked) if worker.session_id not in taken and worker.drained and worker.leases == 0]
+    free = [worker for worker in (*chosen, *left) if worker.session_id not in taken and worker.drained and worker.leases == 0]
     blocked = wanted_starting > len(back) or any(not worker.ready and worker.leases for worker in observation.workers)
     return Crew(
         grow=crew.grow,
@@ -88,8 +88,10 @@ def swap(observation: QueueObservation, crew: Crew) -> Crew:
     )
 
 
-def _marked(workers: Sequence[Worker]) -> list[Worker]:
-    return [worker for worker in workers if worker.draining and not worker.chosen and not worker.leaving]
+def marked(workers: Sequence[Worker]) -> list[Worker]:
+    """Workers whose mark may be taken back, those with the most room first."""
+    reversible = [worker for worker in workers if worker.draining and not worker.chosen and not worker.leaving]
+    return sorted(reversible, key=lambda worker: worker.leases - worker.slots)
 
 
 def _leaves_before(worker: Worker) -> tuple[bool, int]:

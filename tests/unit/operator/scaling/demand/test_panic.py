@@ -3,7 +3,7 @@ import pytest
 from taskfleet_operator.scaling import Lanes
 from taskfleet_operator.scaling.demand.panic import panics
 from taskfleet_operator.scaling.demand.work import admissible_work
-from tests.support.scaling import believed, policy, ready, seen, slots
+from tests.support.scaling import believed, policy, ready, seen
 
 HOUR = 3600.0
 
@@ -25,4 +25,4 @@ def test_panic(waiting: int, age: float, service: float, have: int, expected: bo
     rules = policy(max_wait_seconds=120, lanes=Lanes(fresh_seconds=900, stale_wait_seconds=HOUR))
     work = admissible_work(seen(ready=(ready(waiting, age=age),)), rules, believed(service), running={}, breakers={})
 
-    assert panics(work, rules, believed(service), slots(busy=have)) is expected
+    assert panics(work, rules, believed(service), slots=have) is expected

@@ -75,18 +75,18 @@ def test_removable(sight: QueueObservation, expected: list[int]) -> None:
     assert numbers(swap(sight, Crew()).removable) == expected
 
 
-def test_a_marked_worker_that_is_up_replaces_one_that_starts() -> None:
-    swapped = swap(seen(drained(1), worker(2, slots=4, leases=2, draining=True), starting=1), Crew())
+def test_a_marked_worker_that_is_up_and_free_replaces_one_that_starts() -> None:
+    swapped = swap(seen(drained(1), drained(3), worker(2, slots=4, leases=2, draining=True), starting=1), Crew())
 
-    assert numbers(swapped.undrain) == [2]
+    assert numbers(swapped.undrain) == [1]
     assert swapped.surplus_starting == 1
-    assert numbers(swapped.removable) == [1]
+    assert numbers(swapped.removable) == [3]
 
 
-def test_marked_workers_come_back_before_new_ones_start_the_busiest_first() -> None:
+def test_marked_workers_come_back_before_new_ones_start_the_freest_first() -> None:
     sight = seen(worker(1, draining=True), worker(2, draining=True, leases=1), worker(3, draining=True, leaving=True))
 
-    assert more(sight, pods=1) == Crew(undrain=(sight.workers[1].session_id,))
+    assert more(sight, pods=1) == Crew(undrain=(sight.workers[0].session_id,))
     assert more(sight, pods=5).grow == 3
     assert numbers(more(sight, pods=5).undrain) == [1, 2]
 
