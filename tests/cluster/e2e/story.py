@@ -65,7 +65,7 @@ class Story:
         if (counts["succeeded"], counts["failed"]) != (half, half):
             message = f"expected {half} succeeded and {half} failed tasks, found {dict(counts)}"
             raise E2eError(message)
-        wait_until(lambda: self._workers() == 0 and not self._pods(), within=180, what="back to zero workers")
+        wait_until(lambda: self._workers() == 0 and not self._pods(), within=300, what="back to zero workers")
         self._report.add("back to zero", time.monotonic() - begun, f"{most[0]} workers at most")
 
     def lose_a_pod(self) -> None:
@@ -85,7 +85,7 @@ class Story:
                 raise E2eError(message)
             notes.append(f"done once, by {logged[0]} instead of {victim}")
         with self._report.stage("back to zero again"):
-            wait_until(lambda: not self._pods(), within=180, what="back to zero workers")
+            wait_until(lambda: not self._pods(), within=300, what="back to zero workers")
 
     def check_the_operator(self) -> None:
         """Fail when a loop of the operator has died and was started again: the story may go well all the same."""
