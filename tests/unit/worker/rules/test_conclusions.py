@@ -22,7 +22,8 @@ def test_each_task_of_a_batch_has_its_own_outcome() -> None:
     assert first == Conclusion(record=Completion(lease=THREE[0].lease, result={"n": 1}))
     assert isinstance(second.record, Failure)
     assert (second.record.code, second.record.missing_entity) == (ErrorCode.ENTITY_NOT_FOUND, "reader 2")
-    assert third == Conclusion(record=Release(lease=THREE[2].lease, code=ErrorCode.OVERLOADED, delay_seconds=7), pause_seconds=7)
+    assert third.record == Release(lease=THREE[2].lease, code=ErrorCode.OVERLOADED, delay_seconds=7)
+    assert (third.pause_seconds, third.message) == (7, "the downstream asks for less")
 
 
 def test_a_batch_that_returns_nothing_is_done() -> None:

@@ -412,3 +412,14 @@ async def test_running_tasks_count_towards_the_workers_own_limits() -> None:
 
     assert during == 3
     assert workshop.news >= 1
+
+
+async def test_waiting_for_tasks_is_not_waiting_for_threads() -> None:
+    tasks = Tasks()
+    async with blocking(tasks):
+        workshop = Workshop(tasks)
+        workshop.jobs.start([claimed_task(1, timeout_seconds=0.01)])
+        async with asyncio.timeout(4.0):
+            finished = await workshop.jobs.finished(within=5.0)
+
+    assert finished

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taskfleet.models import ClaimedTask, Completion, Failure, Release
-from taskfleet_worker.errors import BatchOutcomesError
+from taskfleet_worker.errors import BatchOutcomesError, Overloaded, TaskError
 from taskfleet_worker.rules.endings import pause_of, record_of_error
+from taskfleet_worker.rules.overload import overload_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,6 +16,8 @@ class Conclusion:
     record: Completion | Failure | Release
     pause_seconds: float = 0.0
     """How long its slot claims nothing."""
+    message: str = ""
+    """Why it was given back, for the log: the queue keeps no words about that."""
 
 
 def conclude_result(tasks: Sequence[ClaimedTask], result: object, *, is_batch: bool, overload_pause_seconds: float) -> Sequence[Conclusion]:
@@ -51,5 +54,18 @@ def outcomes_of(result: object, count: int) -> Sequence[object]:
 def _concluded(task: ClaimedTask, outcome: object, overload_pause_seconds: float) -> Conclusion:
     if not isinstance(outcome, BaseException):
         return Conclusion(record=Completion(lease=task.lease, result=outcome))
-    record = record_of_error(task, outcome, overload_pause_seconds=overload_pause_seconds)
-    return Conclusion(record=record, pause_seconds=pause_of(outcome, default=overload_pause_seconds))
+    error = recognised(outcome)
+    record = record_of_error(task, error, overload_pause_seconds=overload_pause_seconds)
+    return Conclusion(
+        record=record,
+        pause_seconds=pause_of(error, default=overload_pause_seconds),
+        message=str(error) if isinstance(record, Release) else "",
+    )
+
+
+def recognised(error: BaseException) -> BaseException:
+    """The error, or `Overloaded` in its place where it comes from a client and says so; what a handler says on purpose is left alone."""
+    if isinstance(error, TaskError):
+        return error
+    overload = overload_of(error)
+    return error if overload is None else Overloaded(overload.retry_after, f"{type(error).__name__}: {error}")

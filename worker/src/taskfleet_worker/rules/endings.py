@@ -42,6 +42,8 @@ class Ending:
     """By the process's monotonic clock."""
     pause_seconds: float = 0.0
     """How long its slot claims nothing."""
+    message: str = ""
+    """Why it was given back, for the log."""
     ran: bool = True
     """False: refused before its handler was called."""
     tries: int = 0

@@ -6,10 +6,12 @@ import pickle
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from inspect import isawaitable
 from itertools import zip_longest
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from taskfleet.models import ClaimedTask, Completion, Failure, LeaseRef, Release
@@ -71,6 +73,8 @@ class Jobs:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._running: dict[int, Job] = {}
+        self._emptied = asyncio.Event()
+        """Set when the last job has its ending; what lingers in a thread is not waited for."""
         self._threads: ThreadPoolExecutor | None = None
         self._children: Children | None = None
         self._calls: set[Call] = set()
@@ -133,14 +137,12 @@ class Jobs:
 
     async def finished(self, *, within: float) -> bool:
         """Wait until every task has its ending; False if some still run after so many seconds."""
-        deadline = self._bench.clock() + within
-        while self._running:
-            left = deadline - self._bench.clock()
-            if left <= 0:
-                return False
-            futures = {job.call.future for job in self._running.values()}
-            await asyncio.wait(futures, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        return True
+        if not self._running:
+            return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if within == inf else within):
+                await self._emptied.wait()
+        return not self._running
 
     async def close(self) -> None:
         """Let go of what was kept for the next call."""
@@ -183,6 +185,7 @@ class Jobs:
         if twin is not None:
             # The task came back to us under a new lease, so the old one is gone, though no heartbeat has told us yet.
             self._stop_job(twin, StopReason.LEASE_LOST)
+        self._emptied.clear()
         now = self._bench.clock()
         job = self._running[task.task_id] = Job(task, Context(task, clock=self._bench.clock), started=now)
         self._bench.slots.take()
@@ -288,10 +291,18 @@ class Jobs:
         if job.stopped is StopReason.LEASE_LOST or conclusion is None:
             return self._bench.lost(job.task, now - job.started)
         self._forget(job)
-        record, pause = conclusion.record, conclusion.pause_seconds
+        record = conclusion.record
         if isinstance(record, Failure) and record.missing_entity is not None:
             self._bench.missing.remember(record.missing_entity, now=now)
-        self._bench.outbox.add(Ending(task=job.task, record=record, seconds=now - job.started, ended_at=now, pause_seconds=pause))
+        ending = Ending(
+            task=job.task,
+            record=record,
+            seconds=now - job.started,
+            ended_at=now,
+            pause_seconds=conclusion.pause_seconds,
+            message=conclusion.message,
+        )
+        self._bench.outbox.add(ending)
         return None
 
     def _leave(self, call: Call, conclusions: Sequence[Conclusion]) -> None:
@@ -307,6 +318,8 @@ class Jobs:
     def _forget(self, job: Job) -> None:
         if self._running.get(job.task.task_id) is job:
             del self._running[job.task.task_id]
+        if not self._running:
+            self._emptied.set()
 
 
 def _call(handler: Handler, payload: object, context: object) -> tuple[object, BaseException | None]:

@@ -76,6 +76,8 @@ class Reporter:
             fields["code"] = said.code
         if isinstance(ending.record, Failure):
             fields["message"] = ending.record.message
+        elif ending.message:
+            fields["message"] = ending.message
         if not ending.ran:
             fields["ran"] = False
         _log.log(said.level, said.event, extra={"fields": fields})
