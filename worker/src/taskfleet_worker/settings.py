@@ -53,6 +53,8 @@ class LoopSettings:
     """None: a third of the lease, see `WorkerSettings.heartbeat_seconds`."""
     stale_seconds: float = 120.0
     """A background loop that showed no sign of life for so long fails /livez."""
+    blocked_seconds: float = 1.0
+    """A handler that keeps the event loop from running for so long is told, with its stack; 0: never."""
     recovery_seconds: float = 1.5
     """How often the fleet looks for leases of lost workers."""
     recovery_batch: int = 50
@@ -186,6 +188,7 @@ def _loops(read: Environment) -> LoopSettings:
         marks_seconds=read.seconds("TASKFLEET_MARKS_SECONDS", default=2.0, low=0.1),
         heartbeat_seconds=read.optional_seconds("TASKFLEET_HEARTBEAT_SECONDS", low=0.1, milliseconds="TASKFLEET_HEARTBEAT_MS"),
         stale_seconds=read.seconds("TASKFLEET_STALE_LOOP_SECONDS", default=120.0, low=1.0),
+        blocked_seconds=read.seconds("TASKFLEET_BLOCKED_SECONDS", default=1.0, low=0.0),
         recovery_seconds=poll_seconds if recovery is None else recovery,
         recovery_batch=read.whole("TASKFLEET_RECOVERY_BATCH", default=50, low=1, high=10_000),
         maintenance=read.switch("TASKFLEET_MAINTENANCE", default=True),

@@ -144,6 +144,13 @@ class Jobs:
                 await self._emptied.wait()
         return not self._running
 
+    def task_of(self, future: "asyncio.Task[object] | None") -> ClaimedTask | None:
+        """The task (of a batch: its first) that an asyncio task runs the handler of; may be asked from another thread."""
+        for call in list(self._calls):
+            if call.future is future:
+                return call.jobs[0].task
+        return None
+
     async def close(self) -> None:
         """Let go of what was kept for the next call."""
         if self._children is not None:

@@ -30,6 +30,7 @@ from taskfleet_worker.runtime.reporting import Reporter
 from taskfleet_worker.runtime.session import Session, SessionStore
 from taskfleet_worker.runtime.stopping import StopRequests
 from taskfleet_worker.runtime.supervisor import Supervisor
+from taskfleet_worker.runtime.watchdog import Watchdog
 from taskfleet_worker.settings import KindSettings, WorkerSettings
 from taskfleet_worker.telemetry.metrics import WorkerMetrics
 
@@ -91,6 +92,9 @@ class Worker:
         """True once it has had a session; it never turns false again."""
         # One call may spend all its tries on an unreachable database, which is no reason to be restarted.
         stale_seconds = max(settings.loops.stale_seconds, TRY_SECONDS * settings.database.connect_tries)
+        self._watchdog = Watchdog(
+            seconds=settings.loops.blocked_seconds, who=self._parts.holdings.jobs.task_of, blocked=self.metrics.loop_blocked.add
+        )
         self.supervisor = Supervisor(stale_seconds=stale_seconds, failed=self.metrics.loop_failures.add)
 
     @property
@@ -118,12 +122,14 @@ class Worker:
         self.supervisor.start("marks", self._parts.refresh.run)
         self.started = True
         _log.info("worker.started", extra={"concurrency": self._settings.concurrency, "lease_seconds": self._settings.lease_seconds})
+        self._watchdog.start()
         errand = asyncio.create_task(self._run_errand())
         try:
             await self.stop.asked.wait()
+            return await self._go_down()
         finally:
             errand.cancel()
-        return await self._go_down()
+            self._watchdog.stop()
 
     async def _run_errand(self) -> None:
         """Stop when the errand is done and so is all that it brought: its handlers have their full time."""

@@ -37,6 +37,7 @@ class WorkerCollector(Collector):
         yield self._counter("taskfleet_lease_lost", "Results dropped because the lease was lost.", metrics.leases_lost)
         yield self._counter("taskfleet_short_circuited", "Tasks failed without running: entity known missing.", metrics.short_circuited)
         yield self._counter("taskfleet_overload_pauses", "Pauses of a slot after an overload answer.", metrics.overload_pauses)
+        yield self._counter("taskfleet_loop_blocked", "Times that a handler blocked the event loop.", metrics.loop_blocked)
         yield self._counter("taskfleet_loop_failures", "Failures of background loops, each restarted.", metrics.loop_failures)
         build = GaugeMetricFamily("taskfleet_build_info", "The release that runs here.", labels=["component", "version"])
         build.add_metric(["worker", version("taskfleet-worker")], 1)

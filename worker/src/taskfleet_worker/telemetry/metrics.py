@@ -66,6 +66,8 @@ class WorkerMetrics:
         """Tasks failed without running, since their entity is known to be missing."""
         self.overload_pauses = Counter("kind")
         """Pauses of a slot after an overload answer."""
+        self.loop_blocked = Counter("kind")
+        """Times that a handler kept the event loop from running."""
         self.loop_failures = Counter("loop")
         """Failures of background loops; each was restarted."""
 
