@@ -20,6 +20,8 @@ from taskfleet_operator.trouble import Trouble, trouble_with_database
 
 Answer = TypeVar("Answer")
 APPLICATION_NAME: Final = "taskfleet-operator"
+POOL_SIZE: Final = 4
+"""Connections to one database: one measures, the others write for different queues."""
 _log = logging.getLogger(__name__)
 
 
@@ -92,7 +94,7 @@ class DatabaseLink:
         self.database = Database(
             access.url,
             schema=settings.schema,
-            pool_size=2,
+            pool_size=POOL_SIZE,
             pooled=settings.pooled,
             application_name=APPLICATION_NAME,
             connect_tries=1,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -38,7 +39,8 @@ class _Open:
 
     link: DatabaseLink
     lane: Lane[Mapping[QueueKey, QueueSight]] = field(default_factory=Lane)
-    writes: Lane[None] = field(default_factory=Lane)
+    writes: defaultdict[QueueKey, Lane[None]] = field(default_factory=lambda: defaultdict(Lane))
+    """One lane a queue: writes of different queues do not wait for each other."""
     maintenance: asyncio.Task[None] | None = None
 
 
@@ -59,6 +61,7 @@ class DatabaseLinks:
         self._vitals, self._failures, self._maintenance = vitals, failures, maintenance
         self._open: dict[str, _Open] = {}
         self._url_of: dict[QueueKey, str] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def look(self, task_queues: Sequence[TaskQueue], *, within: float) -> Mapping[QueueKey, QueueSight]:
         """See every queue, or say what is in the way; takes no longer than `within` seconds, and twice that when a Secret has changed."""
@@ -75,7 +78,7 @@ class DatabaseLinks:
         answers = await asyncio.gather(*(self._look_at(url, group, within=within) for url, group in groups.items()))
         for answer in answers:
             sights.update(answer)
-        await self._close_unused(groups)
+        self._close_unused(groups)
         return sights
 
     async def _entered_otherwise(self, task_queues: Sequence[TaskQueue]) -> bool:
@@ -90,12 +93,12 @@ class DatabaseLinks:
     async def write(self, key: QueueKey, wanted: QueueWrite, *, within: float) -> None:
         """Write for one queue; raises the store's errors, or StillBusyError when the database is slow (the next tick writes anew)."""
         opened = self._open[self._url_of[key]]
-        await opened.writes.run(lambda: opened.link.write(wanted), within=within)
+        await opened.writes[key].run(lambda: opened.link.write(wanted), within=within)
 
     async def close(self) -> None:
         """Stop maintenance and give back every lock and connection."""
-        for url in list(self._open):
-            await self._close(url)
+        self._close_unused({})
+        await asyncio.gather(*self._closing)
 
     async def _by_database(self, task_queues: Sequence[TaskQueue], sights: dict[QueueKey, QueueSight]) -> Mapping[str, Sequence[TaskQueue]]:
         """Group the queues by the database they name; those without one, or in conflict, get their trouble."""
@@ -142,23 +145,29 @@ class DatabaseLinks:
         async def work(_pulse: Pulse) -> None:
             await Maintenance(opened.link.database).run(asyncio.Event())
 
-        name = f"maintenance {len(self._open)}"
+        name = "maintenance"
         opened.maintenance = asyncio.create_task(
             supervise(name, work, vitals=self._vitals, limit_seconds=MAINTENANCE_LIMIT_SECONDS, failures=self._failures), name=name
         )
 
-    async def _close_unused(self, groups: Mapping[str, object]) -> None:
+    def _close_unused(self, groups: Mapping[str, object]) -> None:
+        """Close links apart from the tick: a database that does not answer takes its time to be left, too."""
         for url in [url for url in self._open if url not in groups]:
-            await self._close(url)
+            task = asyncio.create_task(_close(self._open.pop(url)))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
-    async def _close(self, url: str) -> None:
-        opened = self._open.pop(url)
+
+async def _close(opened: _Open) -> None:
+    try:
         await opened.lane.close()
-        await opened.writes.close()
+        await asyncio.gather(*(lane.close() for lane in opened.writes.values()))
         if opened.maintenance is not None:
             opened.maintenance.cancel()
             await asyncio.wait({opened.maintenance})
         await opened.link.close()
+    except Exception:  # noqa: BLE001 - the edge of one database
+        _log.exception("database.not_closed")
 
 
 def _refused(sight: QueueSight | None) -> bool:
