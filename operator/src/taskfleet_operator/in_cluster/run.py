@@ -84,18 +84,21 @@ class ClusterOperator:
             await self._serve_health(stack)
             self._vitals.started = True  # A standby is as ready as a leader.
             self._vitals.follow("lease", lambda: self._leadership.silent_seconds, limit_seconds=LEASE_LIMIT_SECONDS)
-            election = asyncio.create_task(self._leadership.run(signals.stop), name="lease")
+            released = asyncio.Event()
+            election = asyncio.create_task(self._leadership.run(released), name="lease")
             work = asyncio.create_task(self._work(signals.stop), name="work")
-            await asyncio.wait({election, work}, return_when=asyncio.FIRST_COMPLETED)
-            lost = election.done() and not signals.stop.is_set()
+            told = asyncio.create_task(signals.stop.wait(), name="signals")
+            await asyncio.wait({election, work, told}, return_when=asyncio.FIRST_COMPLETED)
+            # The lease is given back last: nobody else may begin while something of ours is still being written.
             work.cancel()
-            await asyncio.wait({work})
+            told.cancel()
+            await asyncio.wait({work, told})
             await self._databases.close()
-            signals.stop.set()
+            released.set()
             await election
         if not work.cancelled() and (error := work.exception()) is not None:
             raise error
-        _log.info("operator.stopped", extra={"lost_the_lead": lost})
+        _log.info("operator.stopped")
         return 0
 
     async def _work(self, stop: asyncio.Event) -> None:

@@ -61,7 +61,8 @@ class Crew:
         staying = {worker.pod: worker for worker in self._workers if not worker.leaving}
         surplus = max(0, len(staying) - order.replicas)
         unstarted = sorted((pod for pod in order.unstarted if pod in staying), key=lambda pod: staying[pod].lived_seconds)
-        gone = [staying.pop(pod) for pod in dict.fromkeys([*(pod for pod in order.leave if pod in staying), *unstarted][:surplus])]
+        may_go = list(dict.fromkeys([*(pod for pod in order.leave if pod in staying), *unstarted]))
+        gone = [staying.pop(pod) for pod in may_go[:surplus]]
         for worker in gone:
             worker.tell_to_end()
         outdated = [worker for worker in staying.values() if worker.launch.revision != launch.revision]
