@@ -21,7 +21,8 @@ from taskfleet_worker.registry import Handler, Tasks
 from taskfleet_worker.rules.admission import Admission
 from taskfleet_worker.rules.missing import MissingEntities
 from taskfleet_worker.rules.slots import Slots
-from taskfleet_worker.runtime.jobs import Bench, Jobs
+from taskfleet_worker.runtime.bench import Bench
+from taskfleet_worker.runtime.jobs import Jobs
 from taskfleet_worker.runtime.outbox import Outbox
 
 _TASK = ClaimedTask(

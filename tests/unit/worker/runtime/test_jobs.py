@@ -16,7 +16,8 @@ from taskfleet_worker.rules.admission import Admission, KindLimit
 from taskfleet_worker.rules.endings import Ending, StopReason
 from taskfleet_worker.rules.missing import MissingEntities
 from taskfleet_worker.rules.slots import Slots
-from taskfleet_worker.runtime.jobs import Bench, Jobs
+from taskfleet_worker.runtime.bench import Bench
+from taskfleet_worker.runtime.jobs import Jobs
 from taskfleet_worker.runtime.outbox import Outbox
 from tests.support.waiting import eventually
 from tests.support.workers import claimed_task

@@ -2,8 +2,8 @@
 
     python -m taskfleet_worker.runtime.child SOCKET PARENT_PID
 
-Frames go over a socket that nobody else has: eight bytes of length, then a pickle. The child says of each call what the queue is to be
-told, so that errors are judged, and their stacks written, where they are.
+Frames go over a socket that nobody else has: eight bytes of length, then a pickle; the child acknowledges each call. It says what the
+queue is to be told of it, so that errors are judged, and their stacks written, where they are.
 """
 
 import ctypes
@@ -25,6 +25,8 @@ from taskfleet_worker.rules.conclusions import conclude_error, conclude_result
 from taskfleet_worker.telemetry.logs import LogSetup, set_up_logging
 
 LENGTH = struct.Struct("!Q")
+TAKEN = b"+"
+"""Sent before a call is done: a child that dies without it has done nothing of the call."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -68,6 +70,8 @@ def main(arguments: Sequence[str]) -> None:
         if hello.logs is not None:
             set_up_logging(hello.logs)
         while (request := receive(stream)) is not None:
+            stream.write(TAKEN)
+            stream.flush()
             stream.write(answer(cast("Request", request)))
             stream.flush()
 

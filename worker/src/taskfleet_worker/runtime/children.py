@@ -12,11 +12,12 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import cast
 
 from taskfleet_worker.errors import ChildDiedError
 from taskfleet_worker.rules.conclusions import Conclusion
-from taskfleet_worker.runtime.child import LENGTH, Hello, Request, framed
+from taskfleet_worker.runtime.child import LENGTH, TAKEN, Hello, Request, framed
 from taskfleet_worker.telemetry.logs import log_setup
 
 _log = logging.getLogger("taskfleet.worker")
@@ -38,32 +39,48 @@ class Child:
         """Whether it can take a call."""
         return self._process.returncode is None and not self._reader.at_eof()
 
-    async def ask(self, frame: bytes) -> Sequence[Conclusion]:
-        """Have a call done; raises ChildDiedError if the child does not live to answer."""
+    async def begin(self, frame: bytes) -> bool:
+        """Hand over a call; False if the child was gone before it took it."""
         try:
             self._writer.write(frame)
             await self._writer.drain()
+            return await self._reader.readexactly(len(TAKEN)) == TAKEN
+        except (OSError, asyncio.IncompleteReadError):
+            return False
+
+    async def end(self) -> Sequence[Conclusion]:
+        """What came of the call; raises ChildDiedError if the child does not live to say so."""
+        try:
             (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
             content = await self._reader.readexactly(length)
         except (OSError, asyncio.IncompleteReadError) as error:
-            raise ChildDiedError(_end_of(await self._process.wait())) from error
+            raise ChildDiedError(await self.last_word()) from error
         return cast("Sequence[Conclusion]", pickle.loads(content))  # noqa: S301 - our own child wrote it
+
+    async def last_word(self) -> str:
+        """How it ended, once it has."""
+        return _end_of(await self._process.wait())
 
     async def kill(self) -> None:
         """End it now."""
-        self._writer.close()
+        self._writer.transport.abort()
         if self._process.returncode is None:
             self._process.kill()
-        await self._process.wait()
+        await self._gone()
 
     async def close(self) -> None:
         """Hang up, and wait until it is gone."""
         self._writer.close()
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
-                await self._process.wait()
+                await self._gone()
         except TimeoutError:
             await self.kill()
+
+    async def _gone(self) -> None:
+        await self._process.wait()
+        with suppress(OSError):
+            await self._writer.wait_closed()
 
 
 class Children:
@@ -71,6 +88,8 @@ class Children:
 
     def __init__(self) -> None:
         self._idle: list[Child] = []
+        self._unclaimed: set[asyncio.Future[Child]] = set()
+        """Children on their way whose call was cancelled meanwhile."""
 
     async def call(self, request: Request) -> Sequence[Conclusion]:
         """Have a call done in a child; cancelled, its child is killed, since nobody can stop a function otherwise.
@@ -78,35 +97,48 @@ class Children:
         Raises ChildDiedError, and what pickle raises for a request that it cannot take.
         """
         frame = framed(request)
-        child = await self._take()
+        while self._idle:
+            child = self._idle.pop()
+            if child.alive and (conclusions := await self._done_by(child, frame)) is not None:
+                return conclusions
+            # It died while nobody needed it, which is no fault of this call.
+            await child.kill()
+        child = await self._start()
+        conclusions = await self._done_by(child, frame)
+        if conclusions is None:
+            raise ChildDiedError(await child.last_word())
+        return conclusions
+
+    async def close(self) -> None:
+        """Let the children go; those that still work were killed when their calls were cancelled."""
+        await asyncio.gather(*self._unclaimed, return_exceptions=True)
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(child.close() for child in idle))
+
+    async def _done_by(self, child: Child, frame: bytes) -> Sequence[Conclusion] | None:
+        """What came of the call; None if the child was gone before it took it."""
         try:
-            conclusions = await child.ask(frame)
+            if not await child.begin(frame):
+                return None
+            conclusions = await child.end()
         except BaseException:
             await child.kill()
             raise
         self._idle.append(child)
         return conclusions
 
-    async def close(self) -> None:
-        """Let the children go; those that still work were killed when their calls were cancelled."""
-        idle, self._idle = self._idle, []
-        await asyncio.gather(*(child.close() for child in idle))
-
-    async def _take(self) -> Child:
-        while self._idle:
-            child = self._idle.pop()
-            if child.alive:
-                return child
-            await child.kill()
+    async def _start(self) -> Child:
         starting = asyncio.ensure_future(start_child())
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
             # It is on its way: the next call may have it.
+            self._unclaimed.add(starting)
             starting.add_done_callback(self._keep)
             raise
 
     def _keep(self, starting: "asyncio.Future[Child]") -> None:
+        self._unclaimed.discard(starting)
         if starting.exception() is None:
             self._idle.append(starting.result())
 

@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import pickle
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
 from inspect import isawaitable
 from itertools import zip_longest
 from math import inf
@@ -19,7 +17,6 @@ from taskfleet.words import ErrorCode
 from taskfleet_worker.context import Context, current_context
 from taskfleet_worker.payload import PayloadRefusedError
 from taskfleet_worker.registry import Handler, Reference
-from taskfleet_worker.rules.admission import Admission
 from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result
 from taskfleet_worker.rules.endings import (
     Ending,
@@ -30,34 +27,13 @@ from taskfleet_worker.rules.endings import (
     record_of_stop,
     record_of_unknown_kind,
 )
-from taskfleet_worker.rules.missing import MissingEntities
-from taskfleet_worker.rules.slots import Slots
+from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.calls import Call, Job
-from taskfleet_worker.runtime.outbox import Outbox
 
 if TYPE_CHECKING:
     from taskfleet_worker.runtime.children import Children
 
 _log = logging.getLogger("taskfleet.worker")
-
-Clock = Callable[[], float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """What jobs share: the room they take and where they leave their endings."""
-
-    handlers: Mapping[str, Handler]
-    slots: Slots
-    outbox: Outbox
-    admission: Admission
-    missing: MissingEntities
-    overload_pause_seconds: float
-    news: Callable[[], None]
-    """Called when a job has ended or a slot became free."""
-    lost: Callable[[ClaimedTask, float], None]
-    """Called when a job's result is dropped because its lease was lost, with the seconds it ran."""
-    clock: Clock = time.monotonic
 
 
 class Ready(NamedTuple):

@@ -19,11 +19,12 @@ from taskfleet_worker.rules.markbook import MarkBook
 from taskfleet_worker.rules.missing import MissingEntities
 from taskfleet_worker.rules.pace import Pace
 from taskfleet_worker.rules.slots import Slots
+from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.exchange import Exchange, ExchangeStore
 from taskfleet_worker.runtime.heartbeat import Heartbeat, HeartbeatStore, Rhythm
 from taskfleet_worker.runtime.holdings import Holdings
 from taskfleet_worker.runtime.intake import Appetite, Intake
-from taskfleet_worker.runtime.jobs import Bench, Jobs
+from taskfleet_worker.runtime.jobs import Jobs
 from taskfleet_worker.runtime.outbox import Outbox
 from taskfleet_worker.runtime.refresh import MarkRefresh, MarkStore
 from taskfleet_worker.runtime.reporting import Reporter

@@ -1,0 +1,31 @@
+"""What all jobs of a worker share."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from taskfleet.models import ClaimedTask
+from taskfleet_worker.registry import Handler
+from taskfleet_worker.rules.admission import Admission
+from taskfleet_worker.rules.missing import MissingEntities
+from taskfleet_worker.rules.slots import Slots
+from taskfleet_worker.runtime.outbox import Outbox
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What jobs share: the room they take and where they leave their endings."""
+
+    handlers: Mapping[str, Handler]
+    slots: Slots
+    outbox: Outbox
+    admission: Admission
+    missing: MissingEntities
+    overload_pause_seconds: float
+    news: Callable[[], None]
+    """Called when a job has ended or a slot became free."""
+    lost: Callable[[ClaimedTask, float], None]
+    """Called when a job's result is dropped because its lease was lost, with the seconds it ran."""
+    clock: Clock = time.monotonic
