@@ -29,6 +29,7 @@ def demo(processes: Processes, room: Path) -> Iterator["Demo"]:
     made = Demo(processes, room)
     yield made
     made.end_everything()
+    made.print_output()
 
 
 class Demo:
@@ -37,14 +38,17 @@ class Demo:
     def __init__(self, processes: Processes, room: Path) -> None:
         self._processes, self.room = processes, room
         self._started: list[psutil.Process] = []
+        self._demos: list[RunningProcess] = []
 
     def start(self, *arguments: str) -> RunningProcess:
         environment = {"TMPDIR": str(self.room), "TASKFLEET_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/elsewhere", "COLUMNS": "120"}
-        return self._processes.start([COMMANDS / "taskfleet", "demo", *arguments], environment=environment)
+        self._demos.append(self._processes.start([COMMANDS / "taskfleet", "demo", *arguments], environment=environment))
+        return self._demos[-1]
 
     def at_work(self, process: RunningProcess) -> Sequence[psutil.Process]:
-        """Everything that the demo has started, once workers finish tasks."""
-        wait_until(lambda: re.search(r"completed [1-9]", process.output), within=120)
+        """Everything that the demo has started, once workers finish tasks. Its output is printed for the case that they never do."""
+        wait_until(lambda: re.search(r"completed [1-9]", process.output) or not process.alive, within=180)
+        assert process.alive, process.output
         self._started = psutil.Process(process.pid).children(recursive=True)
         return self._started
 
@@ -53,6 +57,11 @@ class Demo:
 
     def alive(self) -> Sequence[psutil.Process]:
         return [process for process in self._started if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+    def print_output(self) -> None:
+        """Shown with a test that failed."""
+        for process in self._demos:
+            print(process.output)  # noqa: T201
 
     def end_everything(self) -> None:
         for process in self.alive():

@@ -10,6 +10,8 @@ DOWNSTREAM_VARIABLE = "TASKFLEET_DEMO_DOWNSTREAM"
 """Where the handlers find the stand-in: host:port."""
 
 _API_VERSION = "taskfleet.dev/v1alpha1"
+_DRAIN_SECONDS = 1
+"""Fifty times what a task takes; a killed demo's workers, whose database has gone with it, spend all of it on hope."""
 _SECRET = "demo-database"  # noqa: S105 - a name
 
 
@@ -33,7 +35,7 @@ def _task_queue(story: Story, *, downstream: str) -> dict[str, object]:
             "worker": {
                 "concurrency": story.slots,
                 "leaseSeconds": int(story.lease_seconds),
-                "drainSeconds": 3,
+                "drainSeconds": _DRAIN_SECONDS,
                 "template": {"spec": {"containers": [_container(downstream)]}},
             },
         },
