@@ -212,4 +212,5 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 30
     settings.networking.request_timeout = 30
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)  # it warns that signals are not its own: they are not
     return settings
