@@ -17,6 +17,7 @@ from taskfleet_operator.objects import PODS, DeploymentSeen, EventNote, EventTyp
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import Namespace
 from tests.cluster.waiting import until
+from tests.integration.kubernetes.stage import task_queue
 
 CONFIG_MAPS = ObjectKind(api_version="v1", kind="ConfigMap", plural="configmaps")
 
@@ -234,6 +235,21 @@ async def test_a_secret_that_is_no_text_is_refused_without_showing_it(cluster: C
         await cluster.secret_value(ObjectKey(namespace=namespace.name, name="binary"), key="uri")
 
 
+async def test_a_status_is_replaced_as_a_whole(cluster: Cluster, namespace: Namespace) -> None:
+    namespace.apply(task_queue())
+    key = ObjectKey(namespace=namespace.name, name="work")
+    await cluster.apply_status(key, {"observedGeneration": 1, "replicas": 3, "oldestReadySeconds": 1.5})
+
+    await cluster.apply_status(key, {"observedGeneration": 1, "replicas": 4})
+
+    assert namespace.get("taskqueue", "work")["status"] == {"observedGeneration": 1, "replicas": 4}
+
+
+async def test_a_status_of_nothing_is_refused(cluster: Cluster, namespace: Namespace) -> None:
+    with pytest.raises(ObjectMissingError):
+        await cluster.apply_status(ObjectKey(namespace=namespace.name, name="deleted"), {"replicas": 4})
+
+
 async def test_an_event_is_shown_by_describe(cluster: Cluster, namespace: Namespace) -> None:
     namespace.kubectl("create", "configmap", "work")
     uid = namespace.get("configmap", "work")["metadata"]["uid"]
@@ -310,3 +326,12 @@ async def test_what_the_role_lacks_is_refused_with_the_verb(
     async with await Cluster.connect() as nobody:
         with pytest.raises(ClusterRefusedError, match=r'cannot list resource "pods".*operator\'s Role'):
             await nobody.list(PODS, namespace=namespace.name)
+
+
+async def test_a_pod_without_a_service_account_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
+
+    with pytest.raises(ClusterUnreachableError, match=r"token file does not exist.*run in a pod with a service account"):
+        await Cluster.connect()
