@@ -62,7 +62,7 @@ async def watched(*events: dict[str, Any]) -> list[Sighting]:
     cluster = Cluster(MagicMock())
     stream = Stream(*events)
     cluster._request = stream._request  # type: ignore[method-assign]
-    cluster._answer = stream._answer  # type: ignore[method-assign,assignment]
+    cluster._answer = stream._answer  # type: ignore[method-assign]
     return [sighting async for sighting in cluster.watch(PODS)]
 
 
