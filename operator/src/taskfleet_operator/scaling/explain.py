@@ -62,5 +62,7 @@ def _tasks(count: float, adjective: str = "") -> str:
 
 
 def _steady(stand: Stand) -> str:
-    running = sum(stand.fleet.running.values())
-    return f"{_waiting(stand)}, {running:,} of {stand.fleet.slots:,} slots are busy"
+    busy = stand.fleet.busy_slots
+    leaving = sum(stand.fleet.running.values()) - busy
+    text = f"{_waiting(stand)}, {busy:,} of {stand.fleet.slots:,} slots are busy"
+    return text if leaving <= 0 else f"{text}, {_tasks(leaving)} run on workers that leave"

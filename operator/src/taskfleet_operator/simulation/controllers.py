@@ -28,6 +28,8 @@ class Controller(Protocol):
 
     name: str
     tick_seconds: float
+    grace_seconds: float
+    """How long a pod that is told to end may go on with its tasks."""
 
     def orders(self, observation: QueueObservation, *, now: float) -> Orders:
         """What to do now."""
@@ -36,6 +38,8 @@ class Controller(Protocol):
 
 class Law:
     """taskfleet's own law."""
+
+    grace_seconds = 0.0
 
     def __init__(self, policy: ScalingPolicy, *, name: str = "taskfleet") -> None:
         self.name = name
@@ -63,12 +67,15 @@ class Law:
 class Fixed:
     """Always the same number of pods, from the first tick until nothing is left."""
 
+    grace_seconds = 0.0
+
     def __init__(self, replicas: int, *, tick_seconds: float = 2.0) -> None:
         self.name = f"fixed {replicas}"
         self.tick_seconds = tick_seconds
         self._replicas = replicas
 
     def orders(self, observation: QueueObservation, *, now: float) -> Orders:
-        """Keep the number."""
-        del observation, now
-        return Orders(replicas=self._replicas)
+        """Keep the number while there is work."""
+        del now
+        work = bool(observation.ready or observation.running) or not observation.totals
+        return Orders(replicas=self._replicas if work else 0)

@@ -128,6 +128,8 @@ class Simulation:
         else:
             self._done(waiting, attempt.end)
         self._pods.update(pod)
+        if pod.ending and not pod.leases:
+            self._pods.end(pod, now=self._now)
         self._dispatch()
 
     def _done(self, waiting: Waiting, end: End) -> None:
@@ -206,15 +208,29 @@ class Simulation:
 
     def _fit(self) -> None:
         """Make as many pods as replicas, as a ReplicaSet does: those that are not up end first, then any."""
-        missing = self._replicas - len(self._pods.alive)
+        staying = [pod for pod in self._pods.alive.values() if not pod.ending]
+        missing = self._replicas - len(staying)
         for _ in range(missing):
             least, most = self._workload.startup_least, self._workload.startup_most
             pod = self._pods.create(now=self._now, slots=self._workload.slots_per_pod, startup=self._random.uniform(least, most))
             self._at(pod.ready_at, lambda pod=pod: self._up(pod))  # type: ignore[misc]
-        for pod in sorted(self._pods.alive.values(), key=lambda pod: (pod.up, -pod.created))[: max(0, -missing)]:
+        for pod in sorted(staying, key=lambda pod: (pod.up, -pod.ready_at))[: max(0, -missing)]:
+            self._end(pod)
+
+    def _end(self, pod: Pod) -> None:
+        """Tell a pod to end: it claims nothing more and goes on with its tasks for the grace period."""
+        pod.ending = pod.draining = True
+        self._pods.update(pod)
+        if not pod.leases:
+            self._pods.end(pod, now=self._now)
+        elif self._controller.grace_seconds > 0:
+            self._at(self._now + self._controller.grace_seconds, lambda: self._kill(pod))
+        else:
             self._kill(pod)
 
     def _kill(self, pod: Pod) -> None:
+        if pod.ended:
+            return
         for lease, (_, waiting, home) in list(self._started.items()):
             if home is pod:
                 del self._started[lease]

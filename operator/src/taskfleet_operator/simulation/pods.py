@@ -17,6 +17,8 @@ class Pod:
     ready_at: float
     up: bool = False
     draining: bool = False
+    ending: bool = False
+    """Told to end; no longer one of the replicas."""
     leases: int = 0
     paused: int = 0
     """Slots that wait after a refusal."""
@@ -41,6 +43,7 @@ class Pod:
             leases=self.leases,
             draining=self.draining,
             drained=self.draining and self.leases == 0,
+            leaving=self.ending,
         )
 
 

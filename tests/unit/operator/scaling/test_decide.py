@@ -91,19 +91,19 @@ def test_warm_workers_stay_for_no_other_reason_than_the_minimum() -> None:
 
 
 def test_the_fleet_goes_when_the_work_is_done() -> None:
-    """Idle for ten seconds, then marked, then (having said that they are drained) gone: at most three ticks after."""
+    """Idle for six seconds, then marked, then (having said that they are drained) gone: at most three ticks after."""
     story = Story(DEMO)
     sight = seen(*crew([0] * 8, slots=8))
-    decision = story.watch(sight, start=at(), end=at(seconds=8))
+    decision = story.watch(sight, start=at(), end=at(seconds=4))
     assert decision.drain == ()
 
-    decision = story.decide(sight, now=at(seconds=10))
+    decision = story.decide(sight, now=at(seconds=6))
     assert numbers(decision.drain) == [1, 2, 3, 4, 5, 6, 7, 8]
     assert decision.replicas == 8
     assert decision.message == "0 workers: 64 of 64 slots are unused and nothing waits"
 
     drained = seen(*(replace(one, drained=True) for one in applied(decision, sight).workers))
-    decision = story.decide(drained, now=at(seconds=12))
+    decision = story.decide(drained, now=at(seconds=8))
     assert numbers(decision.removable) == [1, 2, 3, 4, 5, 6, 7, 8]
     assert decision.replicas == 0
 
@@ -122,23 +122,23 @@ def test_a_new_leader_removes_nobody_until_it_has_watched_long_enough() -> None:
     idle = seen(*crew([1] * 15 + [0] * 9))
     fresh_start = Story(policy())
 
-    assert fresh_start.watch(idle, start=at(), end=at(seconds=8)).drain == ()
-    assert fresh_start.decide(idle, now=at(seconds=10)).drain != ()
+    assert fresh_start.watch(idle, start=at(), end=at(seconds=4)).drain == ()
+    assert fresh_start.decide(idle, now=at(seconds=6)).drain != ()
 
 
 def test_a_saved_memory_is_taken_up_after_a_short_change_of_leaders() -> None:
     idle = seen(*crew([0] * 4))
     old = Story(policy())
-    old.watch(idle, start=at(), end=at(seconds=8))
+    old.watch(idle, start=at(), end=at(seconds=4))
     new = Story(policy(), Memory.from_dict(old.memory.to_dict()))
 
-    assert new.decide(idle, now=at(seconds=12)).drain != ()
+    assert new.decide(idle, now=at(seconds=9)).drain != ()
 
 
 def test_after_a_long_gap_the_windows_start_anew() -> None:
     idle = seen(*crew([0] * 4))
     story = Story(policy())
-    story.watch(idle, start=at(), end=at(seconds=8))
+    story.watch(idle, start=at(), end=at(seconds=4))
 
     assert story.decide(idle, now=at(minutes=10)).drain == ()
 
@@ -148,9 +148,9 @@ def test_the_end_of_a_batch_tapers() -> None:
     rules = policy(max_wait_seconds=600, kinds=(KindLimits(kind="task", expected_seconds=2),))
     sight = seen(*crew([1] * 100), ready=(ready(50, age=20),))
     story = Story(rules)
-    assert story.watch(sight, start=at(), end=at(seconds=8)).drain == ()
+    assert story.watch(sight, start=at(), end=at(seconds=4)).drain == ()
 
-    decision = story.decide(sight, now=at(seconds=10))
+    decision = story.decide(sight, now=at(seconds=6))
     assert decision.reason is Reason.TAPER
     assert 80 <= len(decision.drain) < 100
     assert "50 tasks wait, which fewer than 100 slots finish in time" in decision.message
@@ -182,11 +182,11 @@ def test_whole_pods_leave_only_when_all_their_slots_are_surplus() -> None:
     rules = policy(slots_per_replica=8, kinds=(KindLimits(kind="task", expected_seconds=600),))
     sight = seen(*crew([4, 3, 2], slots=8))
     story = Story(rules)
-    decision = story.watch(sight, start=at(), end=at(seconds=10))
+    decision = story.watch(sight, start=at(), end=at(seconds=6))
 
     assert numbers(decision.drain) == [3]
     assert decision.desired == 2
-    decision = story.watch(applied(decision, sight), start=at(seconds=12), end=at(seconds=40))
+    decision = story.watch(applied(decision, sight), start=at(seconds=8), end=at(seconds=40))
     assert decision.drain == ()
 
 
@@ -372,7 +372,7 @@ def test_a_rate_counts_what_was_started_before() -> None:
 def test_behavior_slows_a_scale_down() -> None:
     rates = (ScalingRate(unit=RateUnit.PODS, value=1, period_seconds=60),)
     story = Story(policy(behavior=Behavior(scale_down=ScalingRules(rates=rates))))
-    decision = story.watch(seen(*crew([0] * 4)), start=at(), end=at(seconds=10))
+    decision = story.watch(seen(*crew([0] * 4)), start=at(), end=at(seconds=6))
 
     assert (len(decision.drain), decision.desired, decision.reason) == (1, 3, Reason.STABILIZED)
 

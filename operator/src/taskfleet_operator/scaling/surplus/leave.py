@@ -14,7 +14,7 @@ from taskfleet_operator.scaling.memory import Memory
 from taskfleet_operator.scaling.policy import ScalingPolicy
 from taskfleet_operator.scaling.reasons import Reason
 from taskfleet_operator.scaling.surplus import taper
-from taskfleet_operator.scaling.surplus.unused import GAP_TICKS, QUICK_SECONDS, observe_unused, unused
+from taskfleet_operator.scaling.surplus.unused import gap_seconds, observe_unused, quick_window, unused
 from taskfleet_operator.scaling.windows import RecentLow
 
 TRIES = 3
@@ -53,8 +53,8 @@ def leave(scene: Scene, wanted: Want, memory: Memory, *, now: float) -> Leave:
     calm = RecentLow() if lacking else _calm_window(scene, memory.tapered, now=now)
     if lacking:
         return Leave(slots=0, reason=Reason.STEADY, unused=window, tapered=calm, steps=())
-    idle = unused(window, fleet, keep=scene.arriving.keep, now=now, startup_seconds=startup).slots
-    ends = taper.surplus(calm, slots=fleet.slots, now=now)
+    idle = unused(window, fleet, keep=scene.arriving.keep, now=now, startup_seconds=startup, tick_seconds=policy.tick_seconds).slots
+    ends = taper.surplus(calm, slots=fleet.slots, seconds=quick_window(policy.tick_seconds), now=now)
     asked = min(max(idle, ends), int(fleet.slots - ceil(wanted.floor - ROUNDING)))
     slots = max(_spared(scene, asked), _overshoot(scene, wanted, watched=window.low(policy.tick_seconds, now=now) or 0.0))
     reason = Reason.TAPER if ends > idle else Reason.IDLE_UNUSED
@@ -97,5 +97,5 @@ def _calm_window(scene: Scene, before: RecentLow, *, now: float) -> RecentLow:
     needed = taper.calm_need(scene.work, estimates.service, goal=goal, load=load, typical_seconds=typical)
     if needed is None:
         return RecentLow()
-    gap = max(QUICK_SECONDS, GAP_TICKS * policy.tick_seconds)
-    return before.seen(-needed, at=now, keep_seconds=taper.SECONDS, gap_seconds=gap)
+    tick = policy.tick_seconds
+    return before.seen(-needed, at=now, keep_seconds=quick_window(tick), gap_seconds=gap_seconds(tick))

@@ -1,7 +1,7 @@
 """The taper: towards the end of a backlog fewer slots suffice, and those that become free may go.
 
 Only for tasks short against their slack. The calmer law plans with 0.6 of the goal's safe part and with q + 2√q tasks; what it asked
-for at most in the last ten seconds is kept, and only if that is less than 85 % of the fleet does anybody leave.
+for at most in the quick window is kept, and only if that is less than 85 % of the fleet does anybody leave.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from math import ceil, sqrt
 from taskfleet_operator.scaling.demand.work import SAFETY, Due, Goal, Work
 from taskfleet_operator.scaling.windows import RecentLow
 
-SECONDS = 10.0
 CALM = 0.6
 WORTH_IT = 0.85
 
@@ -28,9 +27,9 @@ def calm_need(work: Work, service: Mapping[str, float], *, goal: Goal, load: flo
     return most
 
 
-def surplus(window: RecentLow, *, slots: int, now: float) -> int:
-    """Slots more than the calmer law asked for at any time of the last ten seconds; `window` holds the negated needs."""
-    low = window.low(SECONDS, now=now)
+def surplus(window: RecentLow, *, slots: int, seconds: float, now: float) -> int:
+    """Slots more than the calmer law asked for at any time of the last `seconds`; `window` holds the negated needs."""
+    low = window.low(seconds, now=now)
     if low is None:
         return 0
     needed = ceil(-low)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from taskfleet_operator.scaling.capacity import Capacity
 from taskfleet_operator.scaling.windows import RecentLow
 
-QUICK_SECONDS = 10.0
+QUICK_SECONDS = 6.0
+"""Shorter, momentary gaps between claims would count; longer only costs: what is worth keeping is kept by the other window."""
+LEAST_TICKS = 2
 SLOW_SECONDS = 20.0
 GAP_TICKS = 5
 
@@ -21,9 +23,14 @@ class Unused:
     slots: int
     """That may go now."""
     quick: float | None
-    """The lowest number idle in the last 10 s; None while nobody has watched that long."""
+    """The lowest number idle in the quick window; None while nobody has watched that long."""
     slow: float | None
     """In the longer window: as long as a restart costs."""
+
+
+def quick_window(tick_seconds: float) -> float:
+    """6 s, and at least two ticks: three looks."""
+    return max(QUICK_SECONDS, LEAST_TICKS * tick_seconds)
 
 
 def slow_window(startup_seconds: float) -> float:
@@ -36,14 +43,19 @@ def observe_unused(window: RecentLow, spare_slots: int, *, now: float, startup_s
     return window.seen(
         float(spare_slots),
         at=now,
-        keep_seconds=slow_window(startup_seconds),
-        gap_seconds=max(QUICK_SECONDS, GAP_TICKS * tick_seconds),
+        keep_seconds=max(slow_window(startup_seconds), quick_window(tick_seconds)),
+        gap_seconds=gap_seconds(tick_seconds),
     )
 
 
-def unused(window: RecentLow, fleet: Capacity, *, keep: int, now: float, startup_seconds: float) -> Unused:
-    """The slots that may go: above the `keep` slots that arrivals are worth after 10 s, inside it after the longer window."""
-    quick = window.low(QUICK_SECONDS, now=now)
+def gap_seconds(tick_seconds: float) -> float:
+    """Nobody watched when two looks are further apart."""
+    return max(QUICK_SECONDS, GAP_TICKS * tick_seconds)
+
+
+def unused(window: RecentLow, fleet: Capacity, *, keep: int, now: float, startup_seconds: float, tick_seconds: float) -> Unused:
+    """The slots that may go: those above `keep`, which arrivals are worth, after the quick window, the others after the slow one."""
+    quick = window.low(quick_window(tick_seconds), now=now)
     slow = window.low(slow_window(startup_seconds), now=now)
     above = min(quick or 0.0, fleet.slots - keep)
     return Unused(slots=int(max(above, slow or 0.0, 0.0)), quick=quick, slow=slow)

@@ -37,11 +37,11 @@ def test_work_whose_quota_is_full_needs_nobody() -> None:
 @pytest.mark.parametrize(
     ("needs", "expected"),
     [
-        pytest.param([10] * 5, 0, id="eight seconds are too short"),
-        pytest.param([10] * 6, 30, id="ten seconds of need for ten make thirty of forty free"),
-        pytest.param([30, 10, 10, 10, 10, 10], 10, id="the most of the window counts"),
-        pytest.param([34] * 6, 0, id="less than fifteen percent are not worth it"),
-        pytest.param([33.2] * 6, 0, id="needs are whole slots"),
+        pytest.param([10] * 3, 0, id="four seconds are too short"),
+        pytest.param([10] * 4, 30, id="six seconds of need for ten make thirty of forty free"),
+        pytest.param([30, 10, 10, 10], 10, id="the most of the window counts"),
+        pytest.param([34] * 4, 0, id="less than fifteen percent are not worth it"),
+        pytest.param([33.2] * 4, 0, id="needs are whole slots"),
     ],
 )
 def test_surplus(needs: list[float], expected: int) -> None:
@@ -49,4 +49,4 @@ def test_surplus(needs: list[float], expected: int) -> None:
     for index, need in enumerate(needs):
         window = window.seen(-need, at=at(seconds=2 * index), keep_seconds=10, gap_seconds=10)
 
-    assert surplus(window, slots=40, now=at(seconds=2 * len(needs) - 2)) == expected
+    assert surplus(window, slots=40, seconds=6, now=at(seconds=2 * len(needs) - 2)) == expected
