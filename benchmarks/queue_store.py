@@ -61,7 +61,7 @@ class Variant:
 
 
 async def _fill_ceiling(database: Database, tasks: int) -> None:
-    async with database.transaction() as connection:
+    async with database.connection() as connection, connection.transaction():
         for statement in _CEILING:
             await connection.execute(statement)
         await connection.execute(
@@ -82,7 +82,7 @@ async def _drain_ceiling(database: Database, batch: int) -> int:
 
 async def _fill_queue(database: Database, tasks: int) -> None:
     await _session(WorkerStore(database))
-    async with database.transaction() as connection:
+    async with database.connection() as connection, connection.transaction():
         await connection.execute(_FILL, {"payload": Jsonb(PAYLOAD), "tasks": tasks})
     await run_once(database, ["fold_ledgers"])
 

@@ -188,12 +188,6 @@ class Database:
         async with self._pool.connection() as connection:
             yield connection
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
-        """A connection in one transaction, for work that must not be repeated. Raises the driver's errors."""
-        async with self._pool.connection() as connection, connection.transaction():
-            yield connection
-
     async def connect(self) -> AsyncConnection[Any]:
         """A new connection in autocommit that is the caller's to close; raises psycopg.OperationalError."""
         connection = await AsyncConnection[Any].connect(
