@@ -198,9 +198,8 @@ def _order_of(decision: Decision, seen: Seen) -> ScaleOrder:
     if seen.sight.measurement is None or seen.fleet is None:
         return ScaleOrder(replicas=decision.replicas)
     pods = pods_of(seen.sight.measurement)
-    serving = frozenset(pods.values())
     return ScaleOrder(
         replicas=decision.replicas,
         leave=tuple(pods[session] for session in decision.removable if session in pods),
-        unstarted=tuple(worker.pod for worker in seen.fleet.workers if worker.pod not in serving),
+        serving=frozenset(pods.values()),
     )

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ from tests.support.processes import Processes
 
 
 @pytest.fixture
-def stage(tmp_path: Path, processes: Processes) -> Stage:
-    """A folder with handlers, and the means to run an operator in it."""
-    return Stage(tmp_path, processes)
+def stage(tmp_path: Path, processes: Processes) -> Iterator[Stage]:
+    """A folder with handlers, and the means to run operators in it."""
+    made = Stage(tmp_path, processes)
+    yield made
+    made.close()

@@ -1,7 +1,9 @@
 """A stage for the local operator: TaskQueue files, handlers, the running command, and its log as events."""
 
 import json
+import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,7 @@ class Stage:
     def __init__(self, folder: Path, processes: Processes) -> None:
         self.folder = folder
         self._processes = processes
+        self._operators: list[Operator] = []
         (folder / "stage_handlers.py").write_text(HANDLERS)
 
     def write(self, file: str, *documents: Mapping[str, Any]) -> Path:
@@ -79,7 +82,13 @@ class Stage:
             "TASKFLEET_OPERATOR_LOCAL_RESTART_SECONDS": "0.2",
             **environment,
         }
-        return Operator(self._processes.start(command, environment=settings))
+        self._operators.append(Operator(self._processes.start(command, environment=settings)))
+        return self._operators[-1]
+
+    def close(self) -> None:
+        """End what still runs, in good order and in haste."""
+        for operator in self._operators:
+            operator.hasten()
 
 
 class Operator:
@@ -121,6 +130,16 @@ class Operator:
             return wait_until(condition, within=within)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.process.output}") from error
+
+    def hasten(self) -> None:
+        """SIGTERM, and again: workers give their tasks back and end."""
+        if not self.process.alive:
+            return
+        self.process.send(signal.SIGTERM)
+        with suppress(AssertionError):  # Whatever is left is killed with the test.
+            wait_until(lambda: self.said("operator.stopping") or not self.process.alive)
+            self.process.send(signal.SIGTERM)
+            self.process.wait(within=20)
 
     def workers(self) -> list[psutil.Process]:
         """Its worker processes."""

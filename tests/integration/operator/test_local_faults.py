@@ -180,7 +180,7 @@ def test_workers_that_cannot_start_are_told_with_their_last_words_and_not_starte
     bad = task_queue("naps", scaling={"minReplicas": 3, "maxReplicas": 3})
     bad["spec"]["worker"]["template"]["spec"]["containers"][0]["args"] = ["--tasks", "no_such_module"]
     operator = stage.operator(stage.write("queue.yaml", secret(database_url), bad), TASKFLEET_OPERATOR_LOCAL_RESTART_SECONDS="2")
-    operator.wait_until(lambda: len(operator.said("worker.crashed")) >= 4)
+    operator.wait_until(lambda: len(operator.said("worker.crashed")) >= 4, within=60)
     started = len(operator.said("worker.started"))
     told = operator.wait_for("queue.event", reason="WorkersFailing")
 

@@ -60,7 +60,7 @@ class Crew:
         self._replicas = order.replicas
         staying = {worker.pod: worker for worker in self._workers if not worker.leaving}
         surplus = max(0, len(staying) - order.replicas)
-        unstarted = sorted((pod for pod in order.unstarted if pod in staying), key=lambda pod: staying[pod].lived_seconds)
+        unstarted = self._unstarted(staying, order)
         may_go = list(dict.fromkeys([*(pod for pod in order.leave if pod in staying), *unstarted]))
         gone = [staying.pop(pod) for pod in may_go[:surplus]]
         for worker in gone:
@@ -70,6 +70,14 @@ class Crew:
         self._start(launch, missing)
         self._replace(outdated, current=len(staying) - len(outdated))
         return tuple(worker.name for worker in gone)
+
+    def _unstarted(self, staying: Mapping[str, WorkerProcess], order: ScaleOrder) -> list[str]:
+        """Learn who has a session, and give the others, the youngest first."""
+        if order.serving is None:
+            return []
+        for pod in order.serving & staying.keys():
+            staying[pod].serves = True
+        return sorted((pod for pod in staying if pod not in order.serving), key=lambda pod: staying[pod].lived_seconds)
 
     def let_go(self) -> None:
         """Tell every worker to end; a second time hastens them."""
@@ -97,10 +105,10 @@ class Crew:
             self._restarts, self._problem = self._restarts.after_proof(), None
 
     def _proves_itself(self, worker: WorkerProcess) -> bool:
-        return not worker.leaving and worker.lived_seconds >= PROVEN_SECONDS and worker.started_at > self._restarts.crashed_at
+        return not worker.leaving and _is_up(worker) and worker.started_at > self._restarts.crashed_at
 
     def _unproven(self) -> int:
-        return sum(1 for worker in self._workers if not worker.leaving and worker.lived_seconds < PROVEN_SECONDS)
+        return sum(1 for worker in self._workers if not worker.leaving and not _is_up(worker))
 
     def _start(self, launch: Launch, missing: int) -> None:
         if launch.revision != self._revision:
@@ -136,3 +144,7 @@ class Crew:
             self._problem += f"; its last words:\n{worker.output.last_lines}"
         pause = max(0.0, self._restarts.not_before - time.monotonic())
         _log.error("worker.crashed", extra={**fields, "again_in_seconds": round(pause, 1), "last_lines": worker.output.last_lines})
+
+
+def _is_up(worker: WorkerProcess) -> bool:
+    return worker.serves or worker.lived_seconds >= PROVEN_SECONDS

@@ -29,6 +29,8 @@ class WorkerProcess:
         self.started_at = time.monotonic()
         self.told_at: float | None = None
         """When it was told to end; None: it was not."""
+        self.serves = False
+        """True once its session was seen: it has imported its handlers and reached its database."""
         everything = launch.inherited(environment, TASKFLEET_WORKER_ID=name, TASKFLEET_POD_UID=self.pod)
         program = found_program(launch.command, path=everything.get("PATH"))
         try:

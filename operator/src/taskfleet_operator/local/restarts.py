@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-PROVEN_SECONDS: Final = 5.0
-"""A worker that lived this long has imported its handlers and reached its database."""
+PROVEN_SECONDS: Final = 30.0
+"""A worker that lived this long counts as one that stays up, although nobody has seen its session."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,8 +54,8 @@ class ScaleOrder:
     """What to set the target to."""
     leave: tuple[str, ...] = ()
     """Pods that may go now: drained, without a lease. Lower the replicas by exactly these."""
-    unstarted: tuple[str, ...] = ()
-    """Pods without a session: the first to go when there are more than `replicas` besides those that may leave."""
+    serving: frozenset[str] | None = None
+    """Pods with a session; the others are the first to go when there are too many. None: nobody could see."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,8 +44,8 @@ def ended(crew: Crew) -> bool:
     return crew.empty
 
 
-def order(replicas: int, *, leave: tuple[str, ...] = (), unstarted: tuple[str, ...] = ()) -> ScaleOrder:
-    return ScaleOrder(replicas=replicas, leave=leave, unstarted=unstarted)
+def order(replicas: int, *, leave: tuple[str, ...] = (), serving: frozenset[str] | None = None) -> ScaleOrder:
+    return ScaleOrder(replicas=replicas, leave=leave, serving=serving)
 
 
 def pods(state: FleetState) -> list[str]:
@@ -76,9 +76,9 @@ def test_only_those_who_may_leave_are_told_to_end(crew: Crew) -> None:
 
 def test_surplus_among_those_that_have_not_started_goes_youngest_first_and_nobody_else(crew: Crew) -> None:
     crew.scale(FOREVER, order(3))
-    first, second, third = pods(crew.state(FOREVER))
+    first, second, _ = pods(crew.state(FOREVER))
 
-    crew.scale(FOREVER, order(2, unstarted=(second, third)))
+    crew.scale(FOREVER, order(2, serving=frozenset({first})))
     crew.scale(FOREVER, order(0))
     wait_until(lambda: crew.state(FOREVER).held == 2)
 
@@ -108,6 +108,21 @@ def test_after_a_crash_one_goes_ahead_and_the_others_follow_when_it_has_proved_i
         wait_until(lambda: crew.scale(script, order(3)) is not None and crew.state(script).held == 3)
 
     assert crew.state(script).problem is None
+
+
+def test_worker_whose_session_was_seen_has_proved_itself(crew: Crew, tmp_path: Path) -> None:
+    fixed = tmp_path / "fixed"
+    script = launch(f"[ -e {fixed} ] || exit 1; trap 'exit 0' TERM; while :; do sleep 0.05; done")
+    crew.scale(script, order(3))
+    wait_until(lambda: crew.state(script).problem and not crew.state(script).held)
+    fixed.touch()
+    wait_until(lambda: crew.scale(script, order(3)) is not None and crew.state(script).held == 1)
+    crew.scale(script, order(3, serving=frozenset(pods(crew.state(script)))))
+    cleared = crew.state(script)
+    crew.scale(script, order(3))
+
+    assert cleared.problem is None
+    assert crew.state(script).held == 3
 
 
 def test_killed_worker_is_told_with_its_signal(crew: Crew) -> None:
@@ -151,7 +166,7 @@ def test_changed_command_replaces_workers_bit_by_bit(crew: Crew) -> None:
 def test_changed_command_that_does_not_run_takes_down_one_worker_only(crew: Crew) -> None:
     crew.scale(FOREVER, order(3))
     broken = launch("exit 1")
-    with patch.object(crew_module, "PROVEN_SECONDS", 0.1):
+    with patch.object(crew_module, "PROVEN_SECONDS", 1.5):
         wait_until(lambda: crew.scale(broken, order(3)) is not None and crew.state(broken).problem)
         for _ in range(20):
             crew.scale(broken, order(3))
