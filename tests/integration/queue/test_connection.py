@@ -130,6 +130,15 @@ async def test_pool_lends_no_more_than_its_size(database_url: str) -> None:
             assert await cursor.fetchone() == (2,)
 
 
+async def test_connection_that_comes_back_after_the_end_is_closed(database_url: str) -> None:
+    database = Database(database_url)
+    async with database.connection() as lent:
+        await database.close()
+
+    assert lent.closed
+
+
+
 async def test_connection_left_in_a_transaction_is_not_lent_again(scene: Scene) -> None:
     async with scene.database.connection() as connection:
         await connection.execute("BEGIN")

@@ -97,7 +97,7 @@ class Database:
         await self.run(_nothing)
 
     async def close(self) -> None:
-        """Close every idle connection."""
+        """Close every connection: idle ones now, lent ones when they come back."""
         await self._waker.close()
         await self._pool.close()
 
@@ -195,9 +195,13 @@ class Database:
             autocommit=True,
             prepare_threshold=None if self._pooled else 0,
         )
-        set_json_loads(_json, connection)
-        if self._statement_timeout_seconds is not None and not self._pooled:
-            await connection.execute(SQL("SET statement_timeout = {}").format(Literal(round(self._statement_timeout_seconds * 1000))))
+        try:
+            set_json_loads(_json, connection)
+            if self._statement_timeout_seconds is not None and not self._pooled:
+                await connection.execute(SQL("SET statement_timeout = {}").format(Literal(round(self._statement_timeout_seconds * 1000))))
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     async def _schema_version(self, connection: AsyncConnection[Any]) -> int:

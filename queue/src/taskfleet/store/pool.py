@@ -22,6 +22,7 @@ class Pool:
         self._connect = connect
         self._free = asyncio.Semaphore(size)
         self._idle: list[AsyncConnection[Any]] = []
+        self._closed = False
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
@@ -48,8 +49,8 @@ class Pool:
         """
         try:
             if connection.broken:
-                await self.close()
-            if connection.closed or connection.pgconn.transaction_status != TransactionStatus.IDLE:
+                await self._close_idle()
+            if self._closed or connection.closed or connection.pgconn.transaction_status != TransactionStatus.IDLE:
                 await connection.close()
             else:
                 self._idle.append(connection)
@@ -57,6 +58,10 @@ class Pool:
             self._free.release()
 
     async def close(self) -> None:
-        """Close what is idle; connections in use are closed by whoever opens the pool no more, or kept."""
+        """Close what is idle now, and what is in use when it is given back."""
+        self._closed = True
+        await self._close_idle()
+
+    async def _close_idle(self) -> None:
         while self._idle:
             await self._idle.pop().close()
