@@ -138,7 +138,6 @@ async def test_connection_that_comes_back_after_the_end_is_closed(database_url: 
     assert lent.closed
 
 
-
 async def test_connection_left_in_a_transaction_is_not_lent_again(scene: Scene) -> None:
     async with scene.database.connection() as connection:
         await connection.execute("BEGIN")
