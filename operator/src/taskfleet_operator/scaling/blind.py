@@ -27,10 +27,8 @@ def decide_blind(policy: ScalingPolicy, *, replicas: int, failures: int, error: 
 
 
 def _fallback(rule: OnDatabaseError, *, replicas: int) -> int:
-    match rule.behavior:
-        case BlindBehavior.CURRENT_REPLICAS:
-            return replicas
-        case BlindBehavior.CURRENT_REPLICAS_IF_HIGHER:
-            return max(replicas, rule.replicas)
-        case BlindBehavior.STATIC:
-            return rule.replicas
+    if rule.behavior is BlindBehavior.CURRENT_REPLICAS:
+        return replicas
+    if rule.behavior is BlindBehavior.CURRENT_REPLICAS_IF_HIGHER:
+        return max(replicas, rule.replicas)
+    return rule.replicas

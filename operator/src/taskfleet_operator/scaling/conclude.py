@@ -107,13 +107,10 @@ def _own_reason(stand: Stand, pods: int) -> Reason:
 def _aim(stand: Stand, allowance: Allowance, *, now: float) -> Aim:
     aim = _ceiled(stand, allowance)
     pods = stand.fleet.pods
-    match stand.policy.stop:
-        case StopPolicy.HOLD:
-            return _turned(aim, pods, reason=Reason.HELD, did="stopPolicy is Hold: no claims, the replicas stay")
-        case StopPolicy.HOLD_AND_DRAIN:
-            return replace(_turned(aim, 0, reason=Reason.HELD, did="stopPolicy is HoldAndDrain: no claims, then no replicas"), ceiling=0)
-        case StopPolicy.NONE:
-            pass
+    if stand.policy.stop is StopPolicy.HOLD:
+        return _turned(aim, pods, reason=Reason.HELD, did="stopPolicy is Hold: no claims, the replicas stay")
+    if stand.policy.stop is StopPolicy.HOLD_AND_DRAIN:
+        return replace(_turned(aim, 0, reason=Reason.HELD, did="stopPolicy is HoldAndDrain: no claims, then no replicas"), ceiling=0)
     slower = behavior.limited(stand.policy.behavior, stand.memory.behavior, desired=aim.pods, replicas=pods, now=now)
     if slower != aim.pods:
         aim = _turned(aim, slower, reason=Reason.STABILIZED, did=f"scaling.behavior makes {aim.pods} replicas {slower} for now")

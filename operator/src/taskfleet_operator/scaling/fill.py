@@ -3,7 +3,6 @@
 Worked example: 100 pods, weights 1, 1, 2, demands 200, 30, 60 → 25, 25, 50.
 """
 
-import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -78,15 +77,8 @@ def _at_level(claimant: Claimant, share: int, level: float) -> int:
 
 
 def _hand_out(claimants: Sequence[Claimant], shares: list[int], indexes: list[int], left: int) -> None:
-    """One by one to whoever has least for its weight; names settle a tie."""
-    poorest = [
-        ((shares[index] + 1) / claimants[index].weight, claimants[index].name, index)
-        for index in indexes
-        if shares[index] < claimants[index].demand
-    ]
-    heapq.heapify(poorest)
-    for _ in range(left):
-        _, name, index = heapq.heappop(poorest)
+    """One more to each of the poorest for their weight; names settle a tie. Nobody gets two: the level would have been higher."""
+    lacking = [index for index in indexes if shares[index] < claimants[index].demand]
+    lacking.sort(key=lambda index: ((shares[index] + 1) / claimants[index].weight, claimants[index].name))
+    for index in lacking[:left]:
         shares[index] += 1
-        if shares[index] < claimants[index].demand:
-            heapq.heappush(poorest, ((shares[index] + 1) / claimants[index].weight, name, index))

@@ -134,9 +134,8 @@ def _watched(
     share = policy.max_overload_percent / 100
     ceiling = overload.watch(memory.ceiling, tick, now=now, limit_share=share, allowed_slots=allowed_slots)
     kinds = dict(memory.kinds)
-    for kind, known in memory.kinds.items():
-        if kind in learned.happened:
-            kinds[kind] = breaker.watch(known, learned.happened[kind], now=now, allowed_slots=allowed_slots)
+    for kind, one in learned.happened.items():
+        kinds[kind] = breaker.watch(kinds[kind], one, now=now, allowed_slots=allowed_slots)
     seen = guard.Seen(
         running=running,
         finished=sum(one.departed for one in happened),

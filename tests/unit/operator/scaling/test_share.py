@@ -52,7 +52,8 @@ class Fleet:
         waiting = demand - sum(busy)
         workers = (*(replace(one, leases=0, drained=True) for one in old), *crew(busy))
         fresh = tuple(replace(one, session_id=type(one.session_id)(int=index + 1)) for index, one in enumerate(workers))
-        return seen(*fresh, ready=(ready(waiting),) if waiting else ())
+        # Overdue, so that not even a small increase is put off.
+        return seen(*fresh, ready=(ready(waiting, age=100),) if waiting else ())
 
     def held(self) -> dict[str, int]:
         return {name: sight.held for name, sight in self.sights.items()}

@@ -17,7 +17,6 @@ from taskfleet_operator.scaling.surplus import taper
 from taskfleet_operator.scaling.surplus.unused import gap_seconds, observe_unused, quick_window, unused
 from taskfleet_operator.scaling.windows import RecentLow
 
-TRIES = 3
 OVERSHOOT = 0.15
 """Starting slots are cancelled down to so much more than the law needs."""
 
@@ -79,9 +78,7 @@ def _overshoot(scene: Scene, wanted: Want, *, watched: float) -> int:
 def _spared(scene: Scene, slots: int) -> int:
     """At most `slots`, so that the law asks for none of them back on the same observation."""
     slots = min(slots, scene.fleet.slots - ceil(calm_slots(scene.work, scene.policy, scene.estimates)))
-    for _ in range(TRIES):
-        if slots <= 0:
-            return 0
+    while slots > 0:
         fewer = reduced(scene.fleet, slots)
         back = missing(scene.work, scene.policy, scene.estimates, fewer, scene.arriving).slots
         if back <= ROUNDING:
