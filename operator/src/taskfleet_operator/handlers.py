@@ -26,6 +26,7 @@ BEAT_SECONDS: Final = 1.0
 STUCK_SECONDS: Final = 15.0
 """kopf's event loop has not come round for so long: it is started anew."""
 END_SECONDS: Final = 10.0
+LAST_ROUNDS_SECONDS: Final = 0.25
 IDENTITY: Final = "taskfleet-operator"
 """Nobody is told it, but without one kopf asks for the name of the user, and in a container the user has none."""
 
@@ -175,6 +176,8 @@ class _KopfThread:
             )
         finally:
             rounds.cancel()
+            # aiohttp lets go of its connections in the next rounds of the loop; a loop that ends before leaves their sockets open.
+            await asyncio.sleep(LAST_ROUNDS_SECONDS)
 
     async def _come_round(self) -> None:
         while True:
