@@ -54,8 +54,8 @@ def test_a_worker_that_is_not_ready_and_free_goes_before_a_ready_one() -> None:
     assert numbers(shrunk(sight, slots=8).drain) == [2]
 
 
-def drained(number: int, **flags: object) -> Worker:
-    return worker(number, slots=4, draining=True, drained=True, **flags)
+def drained(number: int, *, leases: int = 0, **flags: object) -> Worker:
+    return worker(number, slots=4, leases=leases, draining=True, drained=True, **flags)
 
 
 @pytest.mark.parametrize(
