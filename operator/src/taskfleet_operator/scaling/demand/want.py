@@ -17,6 +17,8 @@ from taskfleet_operator.scaling.reasons import Reason
 SMALL_INCREASE = 0.05
 ROUNDING = 1e-9
 """Numbers this close to a whole are that whole: 25 slots must not become 26 by the dust of a division."""
+NEGLIGIBLE_SLOTS = 0.01
+"""A hundredth of a slot is worth no worker: estimates are not that good, and what starting slots are credited differs by as much."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +95,7 @@ def _stale_need(work: Work, waiting: Due, policy: ScalingPolicy, supply: Supply,
 
 
 def _slots(fleet: Capacity, *, new: float, floor: float, minimum: float) -> tuple[float, Reason]:
-    law = fleet.slots + ceil(max(0.0, new - ROUNDING))
+    law = fleet.slots + ceil(max(0.0, new - NEGLIGIBLE_SLOTS))
     if floor > law:
         arriving = Reason.DEADLINE_DEMAND if fleet.slots == 0 and floor <= 1 else Reason.ARRIVAL_RATE
         return floor, Reason.MIN_REPLICAS if minimum >= floor else arriving
@@ -103,7 +105,7 @@ def _slots(fleet: Capacity, *, new: float, floor: float, minimum: float) -> tupl
 def _deadline_step(work: Work, new: float, fleet: Capacity) -> Step:
     waiting = f"{work.fresh.total:,.0f} fresh and {work.stale.total:,.0f} stale tasks" if work.stale.due else f"{work.total:,.0f} tasks"
     slots = f"{fleet.busy_slots} slots are busy, {fleet.idle} idle, {fleet.starting} starting"
-    did = f"{waiting} wait; {slots}; {ceil(max(0.0, new - ROUNDING))} more are needed"
+    did = f"{waiting} wait; {slots}; {ceil(max(0.0, new - NEGLIGIBLE_SLOTS))} more are needed"
     return Step(name="deadline", did=did, slots=fleet.slots + new, reason=Reason.DEADLINE_DEMAND if new > 0 else None)
 
 
