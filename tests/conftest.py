@@ -16,6 +16,7 @@ settings.register_profile("taskfleet", deadline=None, derandomize=SKIPS_FAIL)
 settings.load_profile("taskfleet")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests of the real control plane in one process, so that it is started once."""
     for item in items:
