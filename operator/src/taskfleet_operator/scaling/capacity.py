@@ -57,6 +57,11 @@ def capacity(observation: QueueObservation, policy: ScalingPolicy, *, taken_back
     )
 
 
+def grown(fleet: Capacity, slots: int) -> Capacity:
+    """The capacity with `slots` more that are starting."""
+    return replace(fleet, slots=fleet.slots + slots, starting=fleet.starting + slots)
+
+
 def reduced(fleet: Capacity, slots: int) -> Capacity:
     """The capacity with `slots` fewer: starting ones go first, then idle ones, then busy ones of all kinds alike."""
     starting = max(0, fleet.starting - slots)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import ceil
 
-from taskfleet_operator.scaling.capacity import Capacity
+from taskfleet_operator.scaling.capacity import Capacity, grown
 from taskfleet_operator.scaling.decision import Step
 from taskfleet_operator.scaling.demand import deadline
 from taskfleet_operator.scaling.demand.deadline import Claims, Need, Supply
@@ -50,7 +50,7 @@ class Want:
 
 def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, arriving: Arriving) -> Want:
     """Ask for slots."""
-    lacking = missing(work, policy, estimates, fleet, arriving)
+    lacking = _settled(work, policy, estimates, fleet, arriving)
     minimum = float(policy.min_replicas * policy.slots_per_replica)
     floor = max(arriving.floor, minimum, 1.0 if work.total > 0 else 0.0)
     steps: tuple[Step, ...] = (_deadline_step(work, lacking.slots, fleet), _floor_step(arriving, policy))
@@ -68,16 +68,50 @@ def missing(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capa
     """What the deadline law asks for beyond `fleet`, over both lanes."""
     supply = Supply(capacity=fleet, service=estimates.service, startup_seconds=estimates.startup_seconds)
     fresh = _fresh_need(work, policy, supply)
+    room = _room(work, fleet)
     if work.stale.all is None:
-        return Missing(slots=fresh.new_slots, due=fresh.due)
+        return Missing(slots=min(fresh.new_slots, room), due=fresh.due)
     stale = _stale_need(work, work.stale.all, policy, supply, load=arriving.load)
     due = stale.due if stale.new_slots > fresh.new_slots or fresh.due is None else fresh.due
-    return Missing(slots=fresh.new_slots + stale.new_slots, due=due)
+    return Missing(slots=min(fresh.new_slots + stale.new_slots, room), due=due)
+
+
+def _settled(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, arriving: Arriving) -> Missing:
+    """Slots after whose start the law misses none: what the next look would ask for on the same observation is asked for now.
+
+    One formula does not give them at once where two lanes share starts: a slot that is starting is credited to each by its share.
+    """
+    lacking = missing(work, policy, estimates, fleet, arriving)
+    new = _whole(lacking.slots)
+    while new and (more := _whole(missing(work, policy, estimates, grown(fleet, new), arriving).slots)):
+        new += more
+    return Missing(slots=float(new), due=lacking.due)
+
+
+def _whole(slots: float) -> int:
+    return ceil(max(0.0, slots - NEGLIGIBLE_SLOTS))
 
 
 def pods_for(slots: float, slots_per_pod: int) -> int:
     """Whole pods for slots."""
     return ceil(slots / slots_per_pod - ROUNDING)
+
+
+def _room(work: Work, fleet: Capacity) -> float:
+    """New slots that the waiting tasks can occupy at once beside those that are free or starting: one each, and no more than quotas leave.
+
+    Without this a kind at its quota asks again for the slot that is starting for it: 4 tasks of a kind with room for one wanted one
+    slot more at every tick, as long as another kind without a quota lifted the ceiling.
+    """
+    waiting: dict[str, float] = {}
+    room: dict[str, int] = {}
+    for due in (work.fresh.all, work.stale.all):
+        if due is not None:
+            room.update(due.room)
+            for kind, count in due.counts.items():
+                waiting[kind] = waiting.get(kind, 0.0) + count
+    usable = sum(min(count, room.get(kind, count)) for kind, count in waiting.items())
+    return max(0.0, usable - fleet.idle - fleet.starting)
 
 
 def _fresh_need(work: Work, policy: ScalingPolicy, supply: Supply) -> Need:
@@ -95,17 +129,17 @@ def _stale_need(work: Work, waiting: Due, policy: ScalingPolicy, supply: Supply,
 
 
 def _slots(fleet: Capacity, *, new: float, floor: float, minimum: float) -> tuple[float, Reason]:
-    law = fleet.slots + ceil(max(0.0, new - NEGLIGIBLE_SLOTS))
+    law = fleet.slots + new
     if floor > law:
         arriving = Reason.DEADLINE_DEMAND if fleet.slots == 0 and floor <= 1 else Reason.ARRIVAL_RATE
         return floor, Reason.MIN_REPLICAS if minimum >= floor else arriving
-    return float(law), Reason.DEADLINE_DEMAND if law > fleet.slots else Reason.STEADY
+    return law, Reason.DEADLINE_DEMAND if law > fleet.slots else Reason.STEADY
 
 
 def _deadline_step(work: Work, new: float, fleet: Capacity) -> Step:
     waiting = f"{work.fresh.total:,.0f} fresh and {work.stale.total:,.0f} stale tasks" if work.stale.due else f"{work.total:,.0f} tasks"
     slots = f"{fleet.busy_slots} slots are busy, {fleet.idle} idle, {fleet.starting} starting"
-    did = f"{waiting} wait; {slots}; {ceil(max(0.0, new - NEGLIGIBLE_SLOTS))} more are needed"
+    did = f"{waiting} wait; {slots}; {new:.0f} more are needed"
     return Step(name="deadline", did=did, slots=fleet.slots + new, reason=Reason.DEADLINE_DEMAND if new > 0 else None)
 
 

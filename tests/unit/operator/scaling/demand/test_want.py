@@ -1,6 +1,6 @@
 import pytest
 
-from taskfleet_operator.scaling import Lanes, Reason
+from taskfleet_operator.scaling import KindLimits, Lanes, ReadyTasks, Reason
 from taskfleet_operator.scaling.capacity import Capacity
 from taskfleet_operator.scaling.demand.floor import NOTHING, Arriving
 from taskfleet_operator.scaling.demand.want import Want, pods_for, want
@@ -11,10 +11,13 @@ WAVE = Arriving(load=9.5, keep=12, floor=9.5, rate=1.0)
 
 
 def wanted(*buckets: tuple[int, float], fleet: Capacity, service: float = 10.0, wave: Arriving = NOTHING, **rules: object) -> Want:
+    return wanted_for(*(ready(count, age=age) for count, age in buckets), fleet=fleet, service=service, wave=wave, **rules)
+
+
+def wanted_for(*waiting: ReadyTasks, fleet: Capacity, service: float = 10.0, wave: Arriving = NOTHING, **rules: object) -> Want:
     asked = policy(**rules)
-    sight = seen(ready=tuple(ready(count, age=age) for count, age in buckets))
-    estimates = believed(service)
-    work = admissible_work(sight, asked, estimates, running=fleet.running, breakers={})
+    estimates = believed({"task": service, "other": service})
+    work = admissible_work(seen(ready=waiting), asked, estimates, running=fleet.running, breakers={})
     return want(work, asked, estimates, fleet, wave)
 
 
@@ -91,3 +94,25 @@ def test_a_small_stale_lane_decides_when_it_needs_more() -> None:
 )
 def test_pods_for(slots: float, per_pod: int, expected: int) -> None:
     assert pods_for(slots, per_pod) == expected
+
+
+def test_a_kind_at_its_quota_does_not_ask_again_for_the_slot_that_starts_for_it() -> None:
+    """A kind without a quota lifts the ceiling, so nothing else would stop the second slot."""
+    kinds = (KindLimits(kind="task", max_concurrent=6), KindLimits(kind="other"))
+    waiting = (ready(4), ready(1, age=901, kind="other"))
+
+    first = wanted_for(*waiting, fleet=slots(busy=5), kinds=kinds, max_wait_seconds=5.0).slots
+    again = wanted_for(*waiting, fleet=slots(busy=5, starting=int(first) - 5), kinds=kinds, max_wait_seconds=5.0).slots
+
+    assert again == first
+
+
+@pytest.mark.parametrize("service", [132.0, 152.0, 176.0, 196.0])
+def test_two_lanes_ask_at_once_for_what_they_would_ask_for_at_the_next_look(service: float) -> None:
+    """A starting slot counts for each lane by its share only: one formula asks for too few, and then for one more."""
+    waiting = (ready(17, age=2470), ready(33))
+
+    first = wanted_for(*waiting, fleet=slots(), service=service, max_wait_seconds=1504.0).slots
+    again = wanted_for(*waiting, fleet=slots(starting=int(first)), service=service, max_wait_seconds=1504.0).slots
+
+    assert again == first
