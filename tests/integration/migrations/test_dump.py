@@ -16,9 +16,9 @@ def test_a_file_that_is_not_is_told_and_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "schema.sql"
-    monkeypatch.setattr(dump, "dump_schema", lambda: "CREATE SCHEMA taskfleet;\n")
+    monkeypatch.setattr(dump, "dump_schema", lambda: {"schema.sql": "CREATE SCHEMA taskfleet;\n"})
 
-    codes = [dump.main(["--check", str(file)]), dump.main([str(file)]), dump.main(["--check", str(file)])]
+    codes = [dump.main(["--check", str(tmp_path)]), dump.main([str(tmp_path)]), dump.main(["--check", str(tmp_path)])]
 
     assert codes == [1, 0, 0]
     assert capsys.readouterr().err == f"{file} is not what the migrations make: run `make generate`\n"
