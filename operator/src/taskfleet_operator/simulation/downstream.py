@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from random import Random
 from typing import Protocol
 
 from taskfleet_operator.simulation.tasks import SimulatedTask
@@ -13,8 +14,10 @@ class End(Enum):
     DONE = "done"
     GONE = "gone"
     """For good: the source does not exist."""
+    FAULTY = "faulty"
+    """It failed in a way that may heal; the task is tried again."""
     OVERLOADED = "overloaded"
-    """The downstream refused; the task is given back."""
+    """The downstream refused."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +42,21 @@ class Healthy:
     def attempt(self, task: SimulatedTask, *, now: float, running: int) -> Attempt:
         """The task's own time."""
         del now, running
+        return Attempt(seconds=task.service, end=End.GONE if task.gone else End.DONE)
+
+
+class Flaky:
+    """A share of the attempts fails halfway, by chance."""
+
+    def __init__(self, random: Random, *, faulty_share: float) -> None:
+        self._random = random
+        self._faulty_share = faulty_share
+
+    def attempt(self, task: SimulatedTask, *, now: float, running: int) -> Attempt:
+        """The task's own time, or half of it."""
+        del now, running
+        if self._random.random() < self._faulty_share:
+            return Attempt(seconds=task.service / 2, end=End.FAULTY)
         return Attempt(seconds=task.service, end=End.GONE if task.gone else End.DONE)
 
 

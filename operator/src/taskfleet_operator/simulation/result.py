@@ -10,10 +10,19 @@ class Moment:
     at: float
     waiting: int
     running: int
+    oldest_wait: float
+    """Seconds that the oldest waiting task has waited."""
     held: int
+    """Pods that exist, starting and ending ones included."""
     replicas: int
+    """Pods that are wanted."""
     ceiling: int | None
     reason: str
+
+    @property
+    def demand(self) -> int:
+        """Tasks that want a slot or have one."""
+        return self.waiting + self.running
 
 
 @dataclass(kw_only=True, slots=True)
@@ -25,20 +34,37 @@ class Result:
     tasks: int
     done: int = 0
     gone: int = 0
+    """Given up because their source is gone."""
+    lost: int = 0
+    """Given up though they were good: their attempts were used up."""
     killed: int = 0
     """Running tasks that lost their pod."""
     calls: int = 0
+    """Attempts, refused ones included."""
     refused: int = 0
+    """Attempts that a downstream refused."""
     pod_seconds: float = 0.0
     actions: int = 0
     """Changes of the replicas."""
     most_pods: int = 0
+    """Held at the same time."""
     final_pods: int = 0
     seconds: float = 0.0
     """Until the last task was done."""
     waits: list[float] = field(default_factory=list)
+    """From arrival to first start of each task that finished."""
     max_wait_seconds: float = 0.0
     moments: list[Moment] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every task came to an end."""
+        return self.done + self.gone + self.lost == self.tasks
+
+    @property
+    def calls_per_task(self) -> float:
+        """Attempts for each task."""
+        return self.calls / max(1, self.tasks)
 
     @property
     def late_percent(self) -> float:

@@ -21,6 +21,29 @@ class SimulatedTask:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Manners:
+    """What the queue does with attempts that fail. The default is taskfleet's; plain queues treat every failure alike."""
+
+    attempts: int = 10
+    """Failures after which a task is given up."""
+    backoff_seconds: float = 1.0
+    """Wait after the first failure; it doubles with each."""
+    gone_is_final: bool = True
+    """A permanent failure ends the task at once."""
+    overload_is_free: bool = True
+    """A refused attempt goes back at once, uses up nothing, and its slot rests for a second."""
+
+    def backoff(self, failures: int) -> float:
+        """Seconds until the next attempt after so many failures."""
+        return float(self.backoff_seconds * 2 ** (failures - 1))
+
+
+TASKFLEET = Manners()
+PLAIN_QUEUE = Manners(backoff_seconds=2.0, gone_is_final=False, overload_is_free=False)
+"""Every failure is retried ten times, after 2^k seconds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Workload:
     """Tasks in order of arrival, and the goal and limits they come with."""
 
