@@ -21,6 +21,7 @@ class Queue(Protocol):
     async def enqueue(self, kind: str, payload: object = None, *, entity: str | None = None, max_attempts: int = 3) -> int: ...
     async def lose(self, session_id: UUID) -> None: ...
     async def drain(self, session_id: UUID, *, draining: bool = True) -> None: ...
+    async def cancel(self, task_id: int) -> None: ...
 
 
 class FakeQueue:
@@ -36,6 +37,9 @@ class FakeQueue:
 
     async def drain(self, session_id: UUID, *, draining: bool = True) -> None:
         self.fake.sessions[session_id].draining = draining
+
+    async def cancel(self, task_id: int) -> None:
+        self.fake.cancelled.add(task_id)
 
 
 class RealQueue:
@@ -65,6 +69,12 @@ class RealQueue:
 
         operator = OperatorStore(self.database)
         await operator.mark_draining([session_id], draining=draining, epoch=await operator.take_lead("contract"))
+
+    async def cancel(self, task_id: int) -> None:
+        from taskfleet import AsyncProducer
+
+        async with AsyncProducer(self.url, queue="default") as producer:
+            await producer.cancel(task_id)
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -219,6 +229,21 @@ async def test_a_heartbeat_says_what_is_lost(queue: Queue) -> None:
     answer = await queue.store.heartbeat(session_id, held=[kept.lease, LeaseRef(task_id=finished.task_id, token=finished.token)])
 
     assert (answer.known, answer.draining, tuple(answer.lost)) == (True, False, (finished.task_id,))
+
+
+async def test_a_heartbeat_names_what_it_holds_and_somebody_wants_stopped(queue: Queue) -> None:
+    session_id = await opened(queue)
+    await queue.enqueue("mail")
+    await queue.enqueue("mail")
+    wanted, unwanted = (await claimed(queue, session_id, limit=2)).tasks
+    await queue.cancel(unwanted.task_id)
+
+    held = await queue.store.heartbeat(session_id, held=[wanted.lease, unwanted.lease])
+    await queue.store.settle(Settlement(failures=[Failure(lease=unwanted.lease, code=ErrorCode.CANCELLED, message="stopped")]))
+    ended = await queue.store.heartbeat(session_id, held=[wanted.lease])
+
+    assert (tuple(held.cancelled), tuple(held.lost)) == ((unwanted.task_id,), ())
+    assert (tuple(ended.cancelled), tuple(ended.lost)) == ((), ())
 
 
 @pytest.mark.requirement("B4")

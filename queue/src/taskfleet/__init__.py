@@ -29,13 +29,15 @@ if TYPE_CHECKING:
         TaskfleetError,
         TaskNotFoundError,
     )
-    from taskfleet.models import Attempt, Enqueued, NewTask, Task
+    from taskfleet.models import Attempt, Changed, Enqueued, NewTask, Task
     from taskfleet.settings import QueueSettings
-    from taskfleet.words import DeadReason, ErrorCode, Outcome, TaskState
+    from taskfleet.words import ChangeOutcome, DeadReason, ErrorCode, Outcome, TaskState
 
 __all__ = [
     "AsyncProducer",
     "Attempt",
+    "ChangeOutcome",
+    "Changed",
     "DatabaseUnreachableError",
     "DeadReason",
     "EmbeddedServerError",
@@ -63,6 +65,8 @@ __all__ = [
 _HOMES = {
     "AsyncProducer": "taskfleet.client.async_producer",
     "Attempt": "taskfleet.models",
+    "ChangeOutcome": "taskfleet.words",
+    "Changed": "taskfleet.models",
     "DeadReason": "taskfleet.words",
     "Enqueued": "taskfleet.models",
     "ErrorCode": "taskfleet.words",

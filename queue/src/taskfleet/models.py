@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from taskfleet.words import DeadReason, ErrorCode, TaskState, Verdict
+from taskfleet.words import ChangeOutcome, DeadReason, ErrorCode, TaskState, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,28 @@ class Task:
     stack: str | None = None
     trace_id: str | None = None
     attempts: Sequence[Attempt] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """What became of the wish to cancel, retry, pause or resume one task."""
+
+    task_id: int
+    outcome: ChangeOutcome
+    state: TaskState | None = None
+    """Where the task is now; None: there is no such task, or it was moving."""
+    holder_id: int | None = None
+    """The unfinished task that holds the idempotency key, where that stood in the way."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the task is as it was wished (a running one that is to be cancelled: as far as it could be)."""
+        return self.outcome not in (
+            ChangeOutcome.HELD_BY_GROUP,
+            ChangeOutcome.IDEMPOTENCY_CONFLICT,
+            ChangeOutcome.WRONG_STATE,
+            ChangeOutcome.NOT_FOUND,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

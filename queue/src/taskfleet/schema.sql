@@ -31,6 +31,150 @@ CREATE FUNCTION taskfleet.backoff_seconds(attempt integer, min_seconds double pr
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (min_seconds + (chance * (GREATEST(LEAST(max_seconds, (min_seconds * ((2)::double precision ^ (LEAST(attempt, 30))::double precision))), min_seconds) - min_seconds)));
 
+CREATE FUNCTION taskfleet.cancel_v1(ids bigint[]) RETURNS TABLE(task_id bigint, outcome text, state text)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    now timestamptz := clock_timestamp();
+    left_ids bigint[] := ARRAY(SELECT DISTINCT id FROM unnest(ids) AS id ORDER BY id);
+    done_ids bigint[];
+BEGIN
+    -- A task may move between two statements of one round, from ready to a lease or back: then the next round finds it.
+    FOR round IN 1..3 LOOP
+        WITH waiting AS MATERIALIZED (
+            DELETE FROM taskfleet.ready
+            WHERE task_id = ANY (left_ids)
+            RETURNING task_id, kind_id, run_at, due_since, last_attempt_at, attempt_count, priority
+        ),
+        aside AS MATERIALIZED (
+            DELETE FROM taskfleet.held
+            WHERE task_id = ANY (left_ids)
+            RETURNING task_id, kind_id, run_at, due_since, last_attempt_at, attempt_count, priority
+        ),
+        buried AS MATERIALIZED (
+            SELECT ended.*, task.*
+            FROM (SELECT * FROM waiting UNION ALL SELECT * FROM aside) AS ended
+            CROSS JOIN LATERAL (
+                SELECT tasks.group_name, tasks.headers, tasks.idempotency_key
+                FROM taskfleet.tasks
+                WHERE tasks.id = ended.task_id
+                OFFSET 0
+            ) AS task
+        ),
+        dead AS (
+            INSERT INTO taskfleet.dead_letters (
+                task_id, kind_id, state, reason, code, message, priority, attempt_count, due_since, last_attempt_at, failed_at, group_name,
+                trace_id
+            )
+            SELECT
+                task_id, kind_id, 'cancelled', 'cancelled', 'TASK_CANCELLED', 'cancelled while it waited', priority, attempt_count,
+                due_since, last_attempt_at, now, group_name, taskfleet.trace_id(headers)
+            FROM buried
+        ),
+        freed AS (
+            DELETE FROM taskfleet.idempotency_keys
+            WHERE idempotency_keys.ctid = ANY (ARRAY(
+                SELECT key.at
+                FROM buried
+                CROSS JOIN LATERAL (
+                    SELECT idempotency_keys.ctid AS at
+                    FROM taskfleet.idempotency_keys
+                    WHERE idempotency_keys.kind_id = buried.kind_id
+                      AND idempotency_keys.key = buried.idempotency_key
+                      AND idempotency_keys.task_id = buried.task_id
+                    OFFSET 0
+                ) AS key
+                WHERE buried.idempotency_key IS NOT NULL
+            ))
+        ),
+        forgotten AS (
+            DELETE FROM taskfleet.cancel_requests
+            WHERE cancel_requests.task_id = ANY (ARRAY(SELECT task_id FROM buried))
+        ),
+        backlog AS (
+            INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+            SELECT kind_id, priority, taskfleet.backlog_bucket(run_at, now), -count(*)
+            FROM waiting
+            GROUP BY 1, 2, 3
+        ),
+        outcomes AS (
+            INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, code, count)
+            SELECT kind_id, date_trunc('minute', now), 'cancelled', 'TASK_CANCELLED', count(*)
+            FROM buried
+            GROUP BY 1
+        ),
+        states AS (
+            INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+            SELECT kind_id, 'cancelled', count(*)
+            FROM buried
+            GROUP BY 1
+            UNION ALL
+            SELECT kind_id, 'paused', -count(*)
+            FROM aside
+            GROUP BY 1
+        )
+        SELECT coalesce(array_agg(buried.task_id), '{}') INTO done_ids FROM buried;
+        RETURN QUERY SELECT id, 'cancelled', 'cancelled' FROM unnest(done_ids) AS id;
+        left_ids := ARRAY(SELECT id FROM unnest(left_ids) AS id WHERE id <> ALL (done_ids));
+        EXIT WHEN cardinality(left_ids) = 0;
+
+        -- No lock on the lease: a caller whose transaction stays open must not hold up the worker's writes.
+        WITH running AS MATERIALIZED (
+            SELECT leases.task_id
+            FROM taskfleet.leases
+            WHERE leases.task_id = ANY (left_ids)
+            ORDER BY leases.task_id
+        ),
+        requested AS (
+            INSERT INTO taskfleet.cancel_requests (task_id, requested_at)
+            SELECT task_id, now FROM running
+            ON CONFLICT (task_id) DO NOTHING
+        )
+        SELECT coalesce(array_agg(running.task_id), '{}') INTO done_ids FROM running;
+        RETURN QUERY SELECT id, 'cancel_requested', 'running' FROM unnest(done_ids) AS id;
+        left_ids := ARRAY(SELECT id FROM unnest(left_ids) AS id WHERE id <> ALL (done_ids));
+        EXIT WHEN cardinality(left_ids) = 0;
+
+        SELECT coalesce(array_agg(found.task_id), '{}')
+        INTO done_ids
+        FROM taskfleet.task_states_v1(left_ids) AS found
+        WHERE found.state IN ('succeeded', 'failed', 'cancelled');
+        RETURN QUERY
+        SELECT found.task_id, 'wrong_state', found.state
+        FROM taskfleet.task_states_v1(done_ids) AS found;
+        left_ids := ARRAY(SELECT id FROM unnest(left_ids) AS id WHERE id <> ALL (done_ids));
+        EXIT WHEN cardinality(left_ids) = 0;
+    END LOOP;
+
+    -- What is somewhere and was never met is on the move all the time: the request finds it (sweep_cancel_requests_v1).
+    RETURN QUERY
+    WITH moving AS MATERIALIZED (
+        SELECT tasks.id FROM taskfleet.tasks WHERE tasks.id = ANY (left_ids) ORDER BY tasks.id
+    ),
+    requested AS (
+        INSERT INTO taskfleet.cancel_requests (task_id, requested_at)
+        SELECT id, now FROM moving
+        ON CONFLICT (task_id) DO NOTHING
+    )
+    SELECT id, CASE WHEN EXISTS (SELECT FROM moving WHERE moving.id = left_id.id) THEN 'cancel_requested' ELSE 'not_found' END, NULL
+    FROM unnest(left_ids) AS left_id (id);
+END;
+$$;
+
+CREATE FUNCTION taskfleet.cancel_wanted_v1(given_task bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM taskfleet.cancel_requests WHERE cancel_requests.task_id = given_task);
+END;
+$$;
+
 CREATE FUNCTION taskfleet.claim_gates_v1(kind_ids integer[], now timestamp with time zone) RETURNS SETOF taskfleet.claim_gate
     LANGUAGE plpgsql
     AS $$
@@ -344,10 +488,12 @@ DECLARE
 BEGIN
     RETURN QUERY
     WITH held AS MATERIALIZED (
-        SELECT lease.*, task.*, given.result
+        SELECT
+            lease.*, task.*, given.result,
+            CASE WHEN task.wants_result AND given.result IS NOT NULL THEN octet_length(given.result::text) END AS result_bytes
         FROM unnest(ids, tokens, results) AS given (id, token, result)
         CROSS JOIN LATERAL (
-            SELECT leases.ctid AS lease_at, leases.task_id, leases.kind_id, leases.attempt_count, leases.started_at
+            SELECT leases.task_id, leases.kind_id, leases.attempt_count, leases.started_at
             FROM taskfleet.leases
             WHERE leases.task_id = given.id
               AND leases.token = given.token
@@ -363,7 +509,7 @@ BEGIN
     ),
     ended AS (
         DELETE FROM taskfleet.leases
-        WHERE ctid = ANY (ARRAY(SELECT lease_at FROM held))
+        WHERE task_id = ANY (ARRAY(SELECT task_id FROM held))
     ),
     removed AS (
         DELETE FROM taskfleet.tasks
@@ -386,9 +532,19 @@ BEGIN
         ))
     ),
     history AS (
-        INSERT INTO taskfleet.succeeded_tasks (id, created_at, started_at, finished_at, kind_id, attempt_count, result)
-        SELECT task_id, created_at, started_at, now, kind_id, attempt_count, CASE WHEN wants_result THEN result END
-        FROM held
+        INSERT INTO taskfleet.succeeded_tasks (id, created_at, started_at, finished_at, kind_id, attempt_count, result, result_bytes)
+        SELECT
+            sized.task_id, sized.created_at, sized.started_at, now, sized.kind_id, sized.attempt_count,
+            CASE WHEN NOT sized.too_large THEN sized.result END,
+            CASE WHEN sized.too_large THEN sized.result_bytes END
+        FROM (
+            SELECT held.*, result_bytes > (
+                SELECT queues.max_result_bytes
+                FROM taskfleet.kinds JOIN taskfleet.queues ON queues.id = kinds.queue_id
+                WHERE kinds.id = held.kind_id
+            ) AS too_large
+            FROM held
+        ) AS sized
     ),
     counted AS MATERIALIZED (
         SELECT kind_id, count(*) AS count, extract(epoch FROM sum(now - started_at))::double precision AS busy_seconds
@@ -433,6 +589,24 @@ BEGIN
         END LOOP;
     END LOOP;
     RETURN made;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.enter_group_v1(given_kind integer, given_group text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF given_group IS NULL THEN
+        RETURN false;
+    END IF;
+    PERFORM pg_advisory_xact_lock_shared(taskfleet.lock_class('group'), taskfleet.group_lock(given_group));
+    RETURN EXISTS (
+        SELECT
+        FROM taskfleet.paused_groups
+        WHERE paused_groups.queue_id = (SELECT kinds.queue_id FROM taskfleet.kinds WHERE kinds.id = given_kind)
+          AND paused_groups.group_name = given_group
+          AND paused_groups.state <> 'resuming'
+    );
 END;
 $$;
 
@@ -562,7 +736,7 @@ BEGIN
         FROM unnest(ids, tokens, codes, messages, stacks, retryables, entities)
             AS given (id, token, code, message, stack, retryable, missing)
         CROSS JOIN LATERAL (
-            SELECT leases.ctid AS lease_at, leases.*
+            SELECT leases.*
             FROM taskfleet.leases
             WHERE leases.task_id = given.id
               AND leases.token = given.token
@@ -582,6 +756,8 @@ BEGIN
                 coalesce(kinds.min_backoff_seconds, queues.default_min_backoff_seconds) AS min_backoff_seconds,
                 coalesce(kinds.max_backoff_seconds, queues.default_max_backoff_seconds) AS max_backoff_seconds,
                 queues.waiting_expiry_seconds,
+                CASE WHEN queues.held OR queues.paused OR kinds.paused THEN now ELSE greatest(queues.resumed_at, kinds.resumed_at) END
+                    AS counted_from,
                 queues.missing_entity_seconds
             FROM taskfleet.kinds JOIN taskfleet.queues ON queues.id = kinds.queue_id
             WHERE kinds.id = lease.kind_id
@@ -590,7 +766,7 @@ BEGIN
     ),
     ended AS (
         DELETE FROM taskfleet.leases
-        WHERE ctid = ANY (ARRAY(SELECT lease_at FROM held))
+        WHERE task_id = ANY (ARRAY(SELECT task_id FROM held))
     ),
     planned AS MATERIALIZED (
         SELECT
@@ -598,21 +774,32 @@ BEGIN
             retryable AND attempt_count < coalesce(own_max_attempts, max_attempts) AS may_retry,
             now + make_interval(secs => taskfleet.backoff_seconds(attempt_count, min_backoff_seconds, max_backoff_seconds, random()))
                 AS next_run_at,
-            due_since + make_interval(secs => waiting_expiry_seconds) AS expires_at
+            greatest(due_since, counted_from) + make_interval(secs => waiting_expiry_seconds) AS expires_at,
+            taskfleet.cancel_wanted_v1(task_id) AS wanted_stopped
         FROM held
     ),
     judged AS MATERIALIZED (
         SELECT
             planned.*,
-            may_retry AND next_run_at < expires_at AS retried,
-            may_retry AND next_run_at >= expires_at AS expired
+            code = 'TASK_CANCELLED' OR (may_retry AND wanted_stopped) AS cancelled,
+            code <> 'TASK_CANCELLED' AND may_retry AND NOT wanted_stopped AND next_run_at < expires_at AS retried,
+            code <> 'TASK_CANCELLED' AND may_retry AND NOT wanted_stopped AND next_run_at >= expires_at AS expired,
+            taskfleet.enter_group_v1(kind_id, group_name) AS closed
         FROM planned
     ),
     waiting AS (
         INSERT INTO taskfleet.ready (task_id, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority)
         SELECT task_id, next_run_at, due_since, started_at, kind_id, attempt_count, priority
         FROM judged
-        WHERE retried
+        WHERE retried AND NOT closed
+    ),
+    aside AS (
+        INSERT INTO taskfleet.held (
+            task_id, run_at, due_since, last_attempt_at, held_at, kind_id, attempt_count, priority, by_hand, group_name
+        )
+        SELECT task_id, next_run_at, due_since, started_at, now, kind_id, attempt_count, priority, false, group_name
+        FROM judged
+        WHERE retried AND closed
     ),
     dead AS (
         INSERT INTO taskfleet.dead_letters (
@@ -620,10 +807,20 @@ BEGIN
             group_name, trace_id
         )
         SELECT
-            task_id, kind_id, 'failed',
-            CASE WHEN expired THEN 'expired' WHEN retryable THEN 'max_attempts_exceeded' ELSE 'non_retryable' END,
-            CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END,
-            CASE WHEN expired THEN format('no time left for another attempt; the last ended as %s: %s', code, message) ELSE message END,
+            task_id, kind_id,
+            CASE WHEN cancelled THEN 'cancelled' ELSE 'failed' END,
+            CASE
+                WHEN cancelled THEN 'cancelled'
+                WHEN expired THEN 'expired'
+                WHEN retryable THEN 'max_attempts_exceeded'
+                ELSE 'non_retryable'
+            END,
+            CASE WHEN cancelled THEN 'TASK_CANCELLED' WHEN expired THEN 'TASK_EXPIRED' ELSE code END,
+            CASE
+                WHEN cancelled AND code <> 'TASK_CANCELLED' THEN format('cancelled while it ran; the attempt ended as %s: %s', code, message)
+                WHEN expired THEN format('no time left for another attempt; the last ended as %s: %s', code, message)
+                ELSE message
+            END,
             stack, priority, attempt_count, due_since, started_at, now, group_name, taskfleet.trace_id(headers)
         FROM judged
         WHERE NOT retried
@@ -671,26 +868,50 @@ BEGIN
         INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
         SELECT kind_id, priority, taskfleet.backlog_bucket(next_run_at, now), count(*)
         FROM judged
-        WHERE retried
+        WHERE retried AND NOT closed
         GROUP BY 1, 2, 3
+    ),
+    forgotten AS (
+        DELETE FROM taskfleet.cancel_requests
+        WHERE cancel_requests.task_id = ANY (ARRAY(SELECT task_id FROM judged WHERE wanted_stopped AND NOT retried))
     ),
     outcomes AS (
         INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, code, count, busy_seconds)
         SELECT
-            kind_id, date_trunc('minute', now), CASE WHEN retried THEN 'retried' ELSE 'failed' END,
-            CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*),
+            kind_id, date_trunc('minute', now),
+            CASE WHEN cancelled THEN 'cancelled' WHEN retried THEN 'retried' ELSE 'failed' END,
+            CASE WHEN cancelled THEN 'TASK_CANCELLED' WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*),
             extract(epoch FROM sum(now - started_at))::double precision
         FROM judged
         GROUP BY 1, 3, 4
     ),
     states AS (
         INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
-        SELECT kind_id, 'failed', count(*)
+        SELECT kind_id, CASE WHEN cancelled THEN 'cancelled' WHEN retried THEN 'paused' ELSE 'failed' END, count(*)
         FROM judged
-        WHERE NOT retried
-        GROUP BY 1
+        WHERE NOT retried OR closed
+        GROUP BY 1, 2
     )
-    SELECT task_id, CASE WHEN retried THEN 'retried' ELSE 'failed' END FROM judged;
+    SELECT task_id, CASE WHEN cancelled THEN 'cancelled' WHEN retried THEN 'retried' ELSE 'failed' END FROM judged;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.group_lock(group_name text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    RETURN (hashtext(group_name) & 31);
+
+CREATE FUNCTION taskfleet.group_pausing_v1(given_task bigint) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT
+        FROM taskfleet.tasks
+        JOIN taskfleet.kinds ON kinds.id = tasks.kind_id
+        JOIN taskfleet.paused_groups ON paused_groups.queue_id = kinds.queue_id AND paused_groups.group_name = tasks.group_name
+        WHERE tasks.id = given_task
+          AND paused_groups.state = 'pausing'
+    );
 END;
 $$;
 
@@ -756,6 +977,26 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION taskfleet.heartbeat_v2(session uuid, ids bigint[], tokens uuid[]) RETURNS TABLE(known boolean, draining boolean, lost bigint[], cancelled bigint[], released integer, stale_share double precision)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+BEGIN
+    SELECT beat.known, beat.draining, beat.lost, beat.released, beat.stale_share
+    INTO known, draining, lost, released, stale_share
+    FROM taskfleet.heartbeat_v1(session, ids, tokens) AS beat;
+
+    cancelled := ARRAY(
+        SELECT given.id
+        FROM unnest(ids) AS given (id)
+        JOIN taskfleet.cancel_requests ON cancel_requests.task_id = given.id
+        WHERE given.id <> ALL (lost)
+    );
+    RETURN NEXT;
+END;
+$$;
+
 CREATE FUNCTION taskfleet.lease_picked_v1(picked tid[], given_kind integer, given_session uuid, given_token uuid, now timestamp with time zone, longest_seconds double precision) RETURNS taskfleet.claimed_lease[]
     LANGUAGE plpgsql
     AS $$
@@ -807,7 +1048,7 @@ $$;
 
 CREATE FUNCTION taskfleet.lock_class(name text) RETURNS integer
     LANGUAGE sql IMMUTABLE
-    RETURN CASE name WHEN 'queue'::text THEN 746601 WHEN 'kind'::text THEN 746602 WHEN 'job'::text THEN 746603 ELSE NULL::integer END;
+    RETURN CASE name WHEN 'queue'::text THEN 746601 WHEN 'kind'::text THEN 746602 WHEN 'job'::text THEN 746603 WHEN 'group'::text THEN 746604 ELSE NULL::integer END;
 
 CREATE FUNCTION taskfleet.low_water_marks_v1(kind_ids integer[], fresh_since timestamp with time zone) RETURNS TABLE(kind_id integer, priority smallint, oldest timestamp with time zone, oldest_fresh timestamp with time zone)
     LANGUAGE plpgsql
@@ -875,6 +1116,19 @@ CREATE FUNCTION taskfleet.pick_by_age_v1(given_kind integer, from_at timestamp w
     LANGUAGE plpgsql
     AS $$
 BEGIN
+    IF EXISTS (SELECT FROM taskfleet.paused_groups WHERE paused_groups.state <> 'paused') THEN
+        RETURN ARRAY(
+            SELECT ready.ctid
+            FROM taskfleet.ready
+            WHERE ready.kind_id::bigint = given_kind
+              AND ready.run_at >= from_at
+              AND ready.run_at < until_at
+              AND NOT taskfleet.group_pausing_v1(ready.task_id)
+            ORDER BY ready.run_at, ready.task_id
+            LIMIT row_limit
+            FOR UPDATE SKIP LOCKED
+        );
+    END IF;
     RETURN ARRAY(
         SELECT ready.ctid
         FROM taskfleet.ready
@@ -892,6 +1146,20 @@ CREATE FUNCTION taskfleet.pick_by_priority_v1(given_kind integer, given_priority
     LANGUAGE plpgsql
     AS $$
 BEGIN
+    IF EXISTS (SELECT FROM taskfleet.paused_groups WHERE paused_groups.state <> 'paused') THEN
+        RETURN ARRAY(
+            SELECT ready.ctid
+            FROM taskfleet.ready
+            WHERE ready.kind_id = given_kind
+              AND ready.priority = given_priority
+              AND ready.run_at >= from_at
+              AND ready.run_at < until_at
+              AND NOT taskfleet.group_pausing_v1(ready.task_id)
+            ORDER BY ready.run_at, ready.task_id
+            LIMIT row_limit
+            FOR UPDATE SKIP LOCKED
+        );
+    END IF;
     RETURN ARRAY(
         SELECT ready.ctid
         FROM taskfleet.ready
@@ -925,10 +1193,10 @@ DECLARE
 BEGIN
     RETURN QUERY
     WITH held AS MATERIALIZED (
-        SELECT lease.*, policy.waiting_expiry_seconds, given.code, given.delay
+        SELECT lease.*, task.*, policy.*, given.code, given.delay
         FROM unnest(ids, tokens, codes, delays) AS given (id, token, code, delay)
         CROSS JOIN LATERAL (
-            SELECT leases.ctid AS lease_at, leases.*
+            SELECT leases.*
             FROM taskfleet.leases
             WHERE leases.task_id = given.id
               AND leases.token = given.token
@@ -936,7 +1204,16 @@ BEGIN
             FOR UPDATE
         ) AS lease
         CROSS JOIN LATERAL (
-            SELECT queues.waiting_expiry_seconds
+            SELECT tasks.group_name, tasks.headers, tasks.idempotency_key
+            FROM taskfleet.tasks
+            WHERE tasks.id = lease.task_id
+            OFFSET 0
+        ) AS task
+        CROSS JOIN LATERAL (
+            SELECT
+                queues.waiting_expiry_seconds,
+                CASE WHEN queues.held OR queues.paused OR kinds.paused THEN now ELSE greatest(queues.resumed_at, kinds.resumed_at) END
+                    AS counted_from
             FROM taskfleet.kinds JOIN taskfleet.queues ON queues.id = kinds.queue_id
             WHERE kinds.id = lease.kind_id
             OFFSET 0
@@ -944,46 +1221,59 @@ BEGIN
     ),
     ended AS (
         DELETE FROM taskfleet.leases
-        WHERE ctid = ANY (ARRAY(SELECT lease_at FROM held))
+        WHERE task_id = ANY (ARRAY(SELECT task_id FROM held))
     ),
     timed AS (
         SELECT
             held.*,
             CASE WHEN delay > 0 THEN greatest(run_at, now + make_interval(secs => delay)) ELSE run_at END AS next_run_at,
-            due_since + make_interval(secs => waiting_expiry_seconds) AS expires_at
+            greatest(due_since, counted_from) + make_interval(secs => waiting_expiry_seconds) AS expires_at,
+            taskfleet.cancel_wanted_v1(task_id) AS cancelled
         FROM held
     ),
     judged AS MATERIALIZED (
-        SELECT timed.*, expires_at <= greatest(next_run_at, now) AS expired
+        SELECT
+            timed.*,
+            NOT cancelled AND expires_at <= greatest(next_run_at, now) AS expired,
+            cancelled OR expires_at <= greatest(next_run_at, now) AS ended,
+            taskfleet.enter_group_v1(kind_id, group_name) AS closed
         FROM timed
     ),
     waiting AS (
         INSERT INTO taskfleet.ready (task_id, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority)
         SELECT task_id, next_run_at, due_since, started_at, kind_id, attempt_count - 1, priority
         FROM judged
-        WHERE NOT expired
+        WHERE NOT ended AND NOT closed
+    ),
+    aside AS (
+        INSERT INTO taskfleet.held (
+            task_id, run_at, due_since, last_attempt_at, held_at, kind_id, attempt_count, priority, by_hand, group_name
+        )
+        SELECT task_id, next_run_at, due_since, started_at, now, kind_id, attempt_count - 1, priority, false, group_name
+        FROM judged
+        WHERE NOT ended AND closed
     ),
     buried AS MATERIALIZED (
-        SELECT judged.*, task.*
+        SELECT judged.*
         FROM judged
-        CROSS JOIN LATERAL (
-            SELECT tasks.group_name, tasks.headers, tasks.idempotency_key
-            FROM taskfleet.tasks
-            WHERE tasks.id = judged.task_id
-            OFFSET 0
-        ) AS task
-        WHERE judged.expired
+        WHERE judged.ended
     ),
     dead AS (
         INSERT INTO taskfleet.dead_letters (
             task_id, kind_id, state, reason, code, message, priority, attempt_count, due_since, last_attempt_at, failed_at, group_name, trace_id
         )
         SELECT
-            task_id, kind_id, 'failed', 'expired', 'TASK_EXPIRED',
-            format(
-                'waited since %s, longer than its queue allows; given back last as %s',
-                to_char(due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), code
-            ),
+            task_id, kind_id,
+            CASE WHEN cancelled THEN 'cancelled' ELSE 'failed' END,
+            CASE WHEN cancelled THEN 'cancelled' ELSE 'expired' END,
+            CASE WHEN cancelled THEN 'TASK_CANCELLED' ELSE 'TASK_EXPIRED' END,
+            CASE
+                WHEN cancelled THEN format('cancelled while it ran; given back as %s', code)
+                ELSE format(
+                    'waited since %s, longer than its queue allows; given back last as %s',
+                    to_char(due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), code
+                )
+            END,
             priority, attempt_count - 1, due_since, started_at, now, group_name, taskfleet.trace_id(headers)
         FROM buried
     ),
@@ -1007,26 +1297,85 @@ BEGIN
         INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
         SELECT kind_id, priority, taskfleet.backlog_bucket(next_run_at, now), count(*)
         FROM judged
-        WHERE NOT expired
+        WHERE NOT ended AND NOT closed
         GROUP BY 1, 2, 3
+    ),
+    forgotten AS (
+        DELETE FROM taskfleet.cancel_requests
+        WHERE cancel_requests.task_id = ANY (ARRAY(SELECT task_id FROM judged WHERE cancelled))
     ),
     outcomes AS (
         INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, code, count, busy_seconds)
         SELECT
-            kind_id, date_trunc('minute', now), CASE WHEN expired THEN 'failed' ELSE 'released' END,
-            CASE WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*),
+            kind_id, date_trunc('minute', now),
+            CASE WHEN cancelled THEN 'cancelled' WHEN expired THEN 'failed' ELSE 'released' END,
+            CASE WHEN cancelled THEN 'TASK_CANCELLED' WHEN expired THEN 'TASK_EXPIRED' ELSE code END, count(*),
             extract(epoch FROM sum(now - started_at))::double precision
         FROM judged
         GROUP BY 1, 3, 4
     ),
     states AS (
         INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
-        SELECT kind_id, 'failed', count(*)
+        SELECT kind_id, CASE WHEN cancelled THEN 'cancelled' WHEN expired THEN 'failed' ELSE 'paused' END, count(*)
         FROM judged
-        WHERE expired
-        GROUP BY 1
+        WHERE ended OR closed
+        GROUP BY 1, 2
     )
-    SELECT task_id, CASE WHEN expired THEN 'failed' ELSE 'released' END FROM judged;
+    SELECT task_id, CASE WHEN cancelled THEN 'cancelled' WHEN expired THEN 'failed' ELSE 'released' END FROM judged;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.sweep_cancel_requests_v1(row_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    unheard bigint[];
+BEGIN
+    unheard := ARRAY(
+        SELECT cancel_requests.task_id
+        FROM taskfleet.cancel_requests
+        WHERE NOT EXISTS (SELECT FROM taskfleet.leases WHERE leases.task_id = cancel_requests.task_id)
+        ORDER BY cancel_requests.task_id
+        LIMIT row_limit
+    );
+    IF cardinality(unheard) > 0 THEN
+        PERFORM FROM taskfleet.cancel_v1(unheard);
+        -- One that runs again by now keeps its request.
+        DELETE FROM taskfleet.cancel_requests
+        WHERE cancel_requests.task_id = ANY (unheard)
+          AND NOT EXISTS (
+              SELECT FROM taskfleet.task_states_v1(ARRAY[cancel_requests.task_id]) AS found
+              WHERE found.state IN ('scheduled', 'ready', 'running', 'paused')
+          );
+    END IF;
+    RETURN cardinality(unheard);
+END;
+$$;
+
+CREATE FUNCTION taskfleet.task_states_v1(ids bigint[]) RETURNS TABLE(task_id bigint, state text)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT given.id, place.state
+    FROM unnest(ids) AS given (id)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN ready.run_at > clock_timestamp() THEN 'scheduled' ELSE 'ready' END AS state
+        FROM taskfleet.ready WHERE ready.task_id = given.id
+        UNION ALL
+        SELECT 'running' FROM taskfleet.leases WHERE leases.task_id = given.id
+        UNION ALL
+        SELECT 'paused' FROM taskfleet.held WHERE held.task_id = given.id
+        UNION ALL
+        SELECT dead_letters.state FROM taskfleet.dead_letters WHERE dead_letters.task_id = given.id
+        UNION ALL
+        SELECT 'succeeded' FROM taskfleet.succeeded_tasks WHERE succeeded_tasks.id = given.id
+        OFFSET 0
+    ) AS place;
 END;
 $$;
 
@@ -1066,6 +1415,13 @@ CREATE TABLE taskfleet.backlog_ledger (
 );
 
 COMMENT ON TABLE taskfleet.backlog_ledger IS 'Changes of the number of waiting tasks, by kind, priority and bucket of run_at.';
+
+CREATE TABLE taskfleet.cancel_requests (
+    task_id bigint NOT NULL,
+    requested_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE taskfleet.cancel_requests IS 'Running tasks that somebody wants stopped: told with the next heartbeat, and heeded by whatever would run them again.';
 
 CREATE TABLE taskfleet.dead_letters (
     task_id bigint NOT NULL,
@@ -1115,6 +1471,23 @@ ALTER TABLE taskfleet.decisions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE taskfleet.held (
+    task_id bigint NOT NULL,
+    run_at timestamp with time zone NOT NULL,
+    due_since timestamp with time zone NOT NULL,
+    last_attempt_at timestamp with time zone,
+    held_at timestamp with time zone NOT NULL,
+    kind_id integer NOT NULL,
+    attempt_count integer NOT NULL,
+    priority smallint NOT NULL,
+    by_hand boolean NOT NULL,
+    group_name text
+);
+
+COMMENT ON TABLE taskfleet.held IS 'Paused tasks, with what ready held.';
+
+COMMENT ON COLUMN taskfleet.held.by_hand IS 'Paused itself; else its group is. Either holds.';
+
 CREATE TABLE taskfleet.idempotency_keys (
     kind_id integer NOT NULL,
     key text NOT NULL,
@@ -1147,6 +1520,7 @@ CREATE TABLE taskfleet.kinds (
     min_backoff_seconds double precision,
     max_backoff_seconds double precision,
     paused boolean DEFAULT false NOT NULL,
+    resumed_at timestamp with time zone,
     CONSTRAINT kinds_ceiling_slots_check CHECK ((ceiling_slots >= 0)),
     CONSTRAINT kinds_check CHECK (((rate_starts IS NULL) = (rate_period_seconds IS NULL))),
     CONSTRAINT kinds_expected_seconds_check CHECK ((expected_seconds > (0)::double precision)),
@@ -1163,6 +1537,8 @@ CREATE TABLE taskfleet.kinds (
 COMMENT ON TABLE taskfleet.kinds IS 'One row a kind of a queue; NULL means no limit, or the default of the queue.';
 
 COMMENT ON COLUMN taskfleet.kinds.ceiling_slots IS 'The breaker of the kind: most running tasks while it probes; NULL: closed, no ceiling.';
+
+COMMENT ON COLUMN taskfleet.kinds.resumed_at IS 'When it was last allowed to go on: expiry counts no time before it.';
 
 ALTER TABLE taskfleet.kinds ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME taskfleet.kinds_id_seq
@@ -1262,6 +1638,26 @@ WITH (fillfactor='70');
 
 COMMENT ON TABLE taskfleet.outcome_totals IS 'Folded outcome_ledger for ever: counters that never fall.';
 
+CREATE TABLE taskfleet.paused_groups (
+    queue_id integer NOT NULL,
+    group_name text NOT NULL,
+    state text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    entered boolean DEFAULT false NOT NULL,
+    moved_to bigint DEFAULT 0 NOT NULL,
+    again boolean DEFAULT false NOT NULL,
+    CONSTRAINT paused_groups_state_check CHECK ((state = ANY (ARRAY['pausing'::text, 'paused'::text, 'resuming'::text])))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE taskfleet.paused_groups IS 'Groups that are paused, or whose tasks are being put aside or brought back (move_group_v1).';
+
+COMMENT ON COLUMN taskfleet.paused_groups.entered IS 'Nobody who has not seen this state can still be storing a task of the group.';
+
+COMMENT ON COLUMN taskfleet.paused_groups.moved_to IS 'How far the walk through the tasks of the group has come.';
+
+COMMENT ON COLUMN taskfleet.paused_groups.again IS 'The walk passed over a task that somebody was at: it has to be made once more.';
+
 CREATE TABLE taskfleet.queues (
     id integer NOT NULL,
     name text NOT NULL,
@@ -1285,6 +1681,8 @@ CREATE TABLE taskfleet.queues (
     held boolean DEFAULT false NOT NULL,
     paused boolean DEFAULT false NOT NULL,
     policy_written_at timestamp with time zone,
+    resumed_at timestamp with time zone,
+    max_result_bytes integer DEFAULT 262144 NOT NULL,
     CONSTRAINT queues_ceiling_slots_check CHECK ((ceiling_slots >= 0)),
     CONSTRAINT queues_check CHECK ((default_max_backoff_seconds >= default_min_backoff_seconds)),
     CONSTRAINT queues_default_max_attempts_check CHECK ((default_max_attempts >= 1)),
@@ -1294,6 +1692,7 @@ CREATE TABLE taskfleet.queues (
     CONSTRAINT queues_max_concurrent_check CHECK ((max_concurrent >= 0)),
     CONSTRAINT queues_max_length_check CHECK ((max_length >= 0)),
     CONSTRAINT queues_max_payload_bytes_check CHECK ((max_payload_bytes > 0)),
+    CONSTRAINT queues_max_result_bytes_check CHECK ((max_result_bytes >= 0)),
     CONSTRAINT queues_missing_entity_seconds_check CHECK ((missing_entity_seconds >= (0)::double precision)),
     CONSTRAINT queues_name_check CHECK ((name <> ''::text)),
     CONSTRAINT queues_running_timeout_seconds_check CHECK ((running_timeout_seconds > (0)::double precision)),
@@ -1311,6 +1710,10 @@ COMMENT ON COLUMN taskfleet.queues.ceiling_slots IS 'The failure ceiling L: most
 COMMENT ON COLUMN taskfleet.queues.held IS 'The operator lets nothing be claimed; paused is the same by hand; either holds.';
 
 COMMENT ON COLUMN taskfleet.queues.policy_written_at IS 'NULL: nobody has written a policy, the defaults stand.';
+
+COMMENT ON COLUMN taskfleet.queues.resumed_at IS 'When it was last allowed to go on: expiry counts no time before it.';
+
+COMMENT ON COLUMN taskfleet.queues.max_result_bytes IS 'Larger results, as JSON text, are not kept.';
 
 ALTER TABLE taskfleet.queues ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME taskfleet.queues_id_seq
@@ -1373,10 +1776,10 @@ CREATE TABLE taskfleet.state_ledger (
     kind_id integer NOT NULL,
     state text NOT NULL,
     delta integer NOT NULL,
-    CONSTRAINT state_ledger_state_check CHECK ((state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])))
+    CONSTRAINT state_ledger_state_check CHECK ((state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text, 'paused'::text])))
 );
 
-COMMENT ON TABLE taskfleet.state_ledger IS 'Changes of the number of finished tasks that are kept, by kind and state.';
+COMMENT ON TABLE taskfleet.state_ledger IS 'Changes of the number of tasks that are kept (finished) or put aside (paused), by kind and state.';
 
 CREATE TABLE taskfleet.state_totals (
     kind_id integer NOT NULL,
@@ -1394,11 +1797,14 @@ CREATE TABLE taskfleet.succeeded_tasks (
     finished_at timestamp with time zone NOT NULL,
     kind_id integer NOT NULL,
     attempt_count integer NOT NULL,
-    result jsonb
+    result jsonb,
+    result_bytes integer
 )
 PARTITION BY RANGE (finished_at);
 
 COMMENT ON TABLE taskfleet.succeeded_tasks IS 'The slim record of a success, by day; the result only where it was wanted.';
+
+COMMENT ON COLUMN taskfleet.succeeded_tasks.result_bytes IS 'The size of a result that was too large to be kept.';
 
 CREATE TABLE taskfleet.tasks (
     id bigint NOT NULL,
@@ -1429,11 +1835,17 @@ ALTER TABLE taskfleet.tasks ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY
 ALTER TABLE ONLY taskfleet.backlog_buckets
     ADD CONSTRAINT backlog_buckets_pkey PRIMARY KEY (kind_id, priority, bucket);
 
+ALTER TABLE ONLY taskfleet.cancel_requests
+    ADD CONSTRAINT cancel_requests_pkey PRIMARY KEY (task_id);
+
 ALTER TABLE ONLY taskfleet.dead_letters
     ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (task_id);
 
 ALTER TABLE ONLY taskfleet.decisions
     ADD CONSTRAINT decisions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY taskfleet.held
+    ADD CONSTRAINT held_pkey PRIMARY KEY (task_id);
 
 ALTER TABLE ONLY taskfleet.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (kind_id, key);
@@ -1468,6 +1880,9 @@ ALTER TABLE ONLY taskfleet.outcome_minutes
 ALTER TABLE ONLY taskfleet.outcome_totals
     ADD CONSTRAINT outcome_totals_pkey PRIMARY KEY (kind_id, outcome, code);
 
+ALTER TABLE ONLY taskfleet.paused_groups
+    ADD CONSTRAINT paused_groups_pkey PRIMARY KEY (queue_id, group_name);
+
 ALTER TABLE ONLY taskfleet.queues
     ADD CONSTRAINT queues_name_key UNIQUE (name);
 
@@ -1500,9 +1915,15 @@ CREATE INDEX dead_letters_by_trace ON taskfleet.dead_letters USING btree (trace_
 
 CREATE INDEX decisions_by_queue ON taskfleet.decisions USING btree (queue_id, decided_at);
 
+CREATE INDEX held_by_group ON taskfleet.held USING btree (group_name, task_id) WHERE (NOT by_hand);
+
+CREATE INDEX held_by_kind ON taskfleet.held USING btree (kind_id, task_id);
+
 CREATE INDEX leases_by_kind ON taskfleet.leases USING btree (kind_id);
 
 CREATE INDEX leases_by_session ON taskfleet.leases USING btree (session_id);
+
+CREATE INDEX paused_groups_moving ON taskfleet.paused_groups USING btree (queue_id) WHERE (state <> 'paused'::text);
 
 CREATE INDEX ready_by_age ON taskfleet.ready USING btree (((kind_id)::bigint), run_at, task_id);
 
@@ -1513,6 +1934,8 @@ CREATE UNIQUE INDEX ready_by_task ON taskfleet.ready USING btree (task_id);
 CREATE INDEX ready_tried_by_due ON taskfleet.ready USING btree (kind_id, due_since) WHERE (due_since < run_at);
 
 CREATE INDEX succeeded_tasks_by_id ON ONLY taskfleet.succeeded_tasks USING btree (id);
+
+CREATE INDEX tasks_by_group ON taskfleet.tasks USING btree (group_name, id) WHERE (group_name IS NOT NULL);
 
 ALTER TABLE ONLY taskfleet.kinds
     ADD CONSTRAINT kinds_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES taskfleet.queues(id);

@@ -86,3 +86,25 @@ class Verdict(StrEnum):
     DRAINING = "draining"
     SESSION_LOST = "session_lost"
     """The database does not know this session (any more): open a new one."""
+
+
+class ChangeOutcome(StrEnum):
+    """What became of the wish to change one task."""
+
+    CANCELLED = "cancelled"
+    """It waited or was paused, and is a dead letter with the reason cancelled now."""
+    CANCEL_REQUESTED = "cancel_requested"
+    """It runs: its worker learns of it by its next heartbeat, and the task is not tried again."""
+    RETRIED = "retried"
+    """It waits again, as if it were new."""
+    PAUSED = "paused"
+    """It is put aside until it is resumed."""
+    RESUMED = "resumed"
+    """It waits again."""
+    HELD_BY_GROUP = "held_by_group"
+    """It is not paused itself any more, but its group is."""
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    """Another unfinished task holds its key; nothing was changed."""
+    WRONG_STATE = "wrong_state"
+    """Tasks in its state cannot be changed like this; nothing was changed."""
+    NOT_FOUND = "not_found"

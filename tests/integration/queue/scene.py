@@ -100,6 +100,8 @@ truth AS (
     SELECT kind_id, 'succeeded' AS state, count(*) AS kept FROM taskfleet.succeeded_tasks GROUP BY 1
     UNION ALL
     SELECT kind_id, state, count(*) FROM taskfleet.dead_letters GROUP BY 1, 2
+    UNION ALL
+    SELECT kind_id, 'paused', count(*) FROM taskfleet.held GROUP BY 1
 )
 SELECT kind_id, state, ledger.kept AS ledger, truth.kept AS truth
 FROM ledger FULL JOIN truth USING (kind_id, state)
@@ -111,6 +113,7 @@ SELECT tasks.id
 FROM taskfleet.tasks
 WHERE (EXISTS (SELECT FROM taskfleet.ready WHERE ready.task_id = tasks.id))::integer
     + (EXISTS (SELECT FROM taskfleet.leases WHERE leases.task_id = tasks.id))::integer
+    + (EXISTS (SELECT FROM taskfleet.held WHERE held.task_id = tasks.id))::integer
     + (EXISTS (SELECT FROM taskfleet.dead_letters WHERE dead_letters.task_id = tasks.id))::integer
     + (EXISTS (SELECT FROM taskfleet.succeeded_tasks WHERE succeeded_tasks.id = tasks.id))::integer <> 1
 """

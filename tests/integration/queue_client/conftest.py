@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 import taskfleet
-from taskfleet import AsyncProducer, Enqueued, NewTask, Producer, QueueSettings, Task
+from taskfleet import AsyncProducer, Changed, Enqueued, NewTask, Producer, QueueSettings, Task
 
 Answer = TypeVar("Answer")
 AnyConnection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
@@ -37,6 +37,9 @@ class EitherProducer:
 
     async def length(self, **fields: Any) -> int:
         return await plain(self.real.length(**fields))
+
+    async def cancel(self, task_id: int, **fields: Any) -> Changed:
+        return await plain(self.real.cancel(task_id, **fields))
 
     async def wake(self) -> None:
         await plain(self.real.wake())

@@ -9,12 +9,12 @@ from typing import Any, Self, TypeVar, Unpack
 import psycopg
 from psycopg.rows import class_row
 
-from taskfleet.client import operations
+from taskfleet.client import lifecycle, operations
 from taskfleet.client.configuration import configure
 from taskfleet.client.connections import UNCHECKED_SECONDS
 from taskfleet.client.fields import TaskFields
 from taskfleet.client.steps import Copy, Flow, Query, Step
-from taskfleet.models import Enqueued, NewTask, Task
+from taskfleet.models import Changed, Enqueued, NewTask, Task
 from taskfleet.settings import QueueSettings
 from taskfleet.store.connection import Database
 
@@ -88,6 +88,10 @@ class AsyncProducer:
     async def length(self, *, connection: Connection | None = None) -> int:
         """How many tasks of the queue wait, scheduled ones included; costs the same at ten and at ten million."""
         return await self._run(operations.length(self._known), connection)
+
+    async def cancel(self, task_id: int, *, connection: Connection | None = None) -> Changed:
+        """Stop one task, or have it stopped; see `Producer.cancel`."""
+        return await self._run(lifecycle.cancel(task_id), connection)
 
     async def wake(self) -> None:
         """Tell sleeping workers that there is work; for after the commit of the caller's own transaction. Failures are only logged."""

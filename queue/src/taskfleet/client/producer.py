@@ -11,14 +11,14 @@ import psycopg
 from psycopg.rows import class_row
 
 from taskfleet.channels import wakeup_channel
-from taskfleet.client import operations
+from taskfleet.client import lifecycle, operations
 from taskfleet.client.configuration import configure
 from taskfleet.client.connections import Connections
 from taskfleet.client.fields import TaskFields
 from taskfleet.client.steps import Copy, Flow, Query, Step
 from taskfleet.client.waker import Waker
 from taskfleet.errors import TaskfleetError
-from taskfleet.models import Enqueued, NewTask, Task
+from taskfleet.models import Changed, Enqueued, NewTask, Task
 from taskfleet.settings import QueueSettings
 from taskfleet.store.wakeups import DEBOUNCE_SECONDS
 
@@ -96,6 +96,13 @@ class Producer:
     def length(self, *, connection: Connection | None = None) -> int:
         """How many tasks of the queue wait, scheduled ones included; costs the same at ten and at ten million."""
         return self._run(operations.length(self._known), connection)
+
+    def cancel(self, task_id: int, *, connection: Connection | None = None) -> Changed:
+        """Stop one task: what waits is cancelled at once, what runs is told to its worker, which stops it at its next heartbeat.
+
+        A task that had finished stays as it is (wrong_state). Raises TaskNotFoundError.
+        """
+        return self._run(lifecycle.cancel(task_id), connection)
 
     def wake(self) -> None:
         """Tell sleeping workers that there is work; for after the commit of the caller's own transaction. Failures are only logged."""

@@ -20,6 +20,9 @@ class MaintenanceSettings:
     fold_seconds: float = 1.0
     """Readers add what is not folded yet: the longer this is, the more they read."""
     fold_batch: int = 20_000
+    request_seconds: float = 1.0
+    """How often cancels are gone after that no worker has heard, and groups that are being paused or resumed."""
+    request_batch: int = 1_000
     partition_seconds: float = 3_600.0
     partition_days_ahead: int = 7
     drop_seconds: float = 3_600.0
@@ -63,6 +66,11 @@ JOBS: Sequence[Job] = (
         name="expire_waiting",
         interval_seconds=lambda settings: settings.expire_seconds,
         batch=lambda store, settings, due: store.expire_waiting(due_seconds=due, limit=settings.expire_batch),
+    ),
+    Job(
+        name="carry_out_requests",
+        interval_seconds=lambda settings: settings.request_seconds,
+        batch=lambda store, settings, due: store.carry_out_requests(due_seconds=due, limit=settings.request_batch),
     ),
     Job(
         name="create_partitions",

@@ -14,6 +14,7 @@
 --   kind_known false  the kind is gone (its creation was rolled back): create it and come again
 --   task_id NULL      an unfinished task with this key was committed after this statement's snapshot: a new statement will see it
 --   duplicate true    task_id is that of the unfinished task that holds the key
+-- A task whose group is paused is put aside (held) and waits for the group to be resumed.
 -- The clock is read once and not from the transaction: what a long transaction enqueues has not waited since its start.
 WITH moment AS MATERIALIZED (
     SELECT clock_timestamp() AS now
@@ -50,15 +51,34 @@ kept AS (
         %(group_name)s::text, %(entity)s::text, %(idempotency_key)s::text
     FROM accepted
 ),
+-- Not earlier: the look at the group must not be older than the lock that makes it hold.
+sorted AS MATERIALIZED (
+    SELECT task_id, kind_id, run_at, now, taskfleet.enter_group_v1(kind_id, %(group_name)s::text) AS closed
+    FROM accepted
+),
 placed AS (
     INSERT INTO taskfleet.ready (task_id, run_at, due_since, kind_id, priority)
     SELECT task_id, run_at, run_at, kind_id, %(priority)s::smallint
-    FROM accepted
+    FROM sorted
+    WHERE NOT closed
 ),
 counted AS (
     INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
     SELECT kind_id, %(priority)s::smallint, taskfleet.backlog_bucket(run_at, now), 1
-    FROM accepted
+    FROM sorted
+    WHERE NOT closed
+),
+aside AS (
+    INSERT INTO taskfleet.held (task_id, run_at, due_since, held_at, kind_id, attempt_count, priority, by_hand, group_name)
+    SELECT task_id, run_at, run_at, now, kind_id, 0, %(priority)s::smallint, false, %(group_name)s::text
+    FROM sorted
+    WHERE closed
+),
+counted_aside AS (
+    INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+    SELECT kind_id, 'paused', 1
+    FROM sorted
+    WHERE closed
 ),
 arrived AS (
     INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, count)

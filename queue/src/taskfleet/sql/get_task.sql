@@ -2,8 +2,8 @@
 --
 --   task_id  bigint
 --
--- Returns one row, none when there is no such task. A task whose row stands in none of the moving relations is held: paused.
--- Indexes: tasks_pkey, ready_by_task, leases_pkey, dead_letters_pkey, succeeded_tasks_by_id of every partition.
+-- Returns one row, none when there is no such task. A waiting task whose group is being paused is paused.
+-- Indexes: tasks_pkey, ready_by_task, leases_pkey, held_pkey, dead_letters_pkey, succeeded_tasks_by_id of every partition.
 WITH unfinished AS (
     SELECT
         tasks.id AS task_id,
@@ -11,23 +11,23 @@ WITH unfinished AS (
         CASE
             WHEN dead_letters.task_id IS NOT NULL THEN dead_letters.state
             WHEN leases.task_id IS NOT NULL THEN 'running'
+            WHEN held.task_id IS NOT NULL OR taskfleet.group_pausing_v1(tasks.id) THEN 'paused'
             WHEN ready.run_at > clock_timestamp() THEN 'scheduled'
-            WHEN ready.task_id IS NOT NULL THEN 'ready'
-            ELSE 'paused'
+            ELSE 'ready'
         END AS state,
-        coalesce(ready.priority, leases.priority, dead_letters.priority) AS priority,
+        coalesce(ready.priority, leases.priority, held.priority, dead_letters.priority) AS priority,
         tasks.payload,
         tasks.headers,
         tasks.group_name,
         tasks.entity,
         tasks.idempotency_key,
-        coalesce(ready.attempt_count, leases.attempt_count, dead_letters.attempt_count, 0) AS attempt_count,
+        coalesce(ready.attempt_count, leases.attempt_count, held.attempt_count, dead_letters.attempt_count) AS attempt_count,
         tasks.max_attempts,
         tasks.created_at,
-        coalesce(ready.run_at, leases.run_at) AS run_at,
+        coalesce(ready.run_at, leases.run_at, held.run_at) AS run_at,
         CASE
             WHEN leases.task_id IS NOT NULL THEN leases.started_at
-            ELSE coalesce(ready.last_attempt_at, dead_letters.last_attempt_at)
+            ELSE coalesce(ready.last_attempt_at, held.last_attempt_at, dead_letters.last_attempt_at)
         END AS last_attempt_at,
         dead_letters.failed_at AS finished_at,
         sessions.expires_at AS lease_expires_at,
@@ -42,6 +42,7 @@ WITH unfinished AS (
     LEFT JOIN taskfleet.ready ON ready.task_id = tasks.id
     LEFT JOIN taskfleet.leases ON leases.task_id = tasks.id
     LEFT JOIN taskfleet.sessions ON sessions.id = leases.session_id
+    LEFT JOIN taskfleet.held ON held.task_id = tasks.id
     LEFT JOIN taskfleet.dead_letters ON dead_letters.task_id = tasks.id
     WHERE tasks.id = %(task_id)s::bigint
 ),

@@ -49,6 +49,11 @@ class MaintenanceStore:
         """End tasks that waited longer than their queue allows."""
         return await self._batch("expire_waiting", ("expire_waiting",), {"limit": limit}, due_seconds=due_seconds)
 
+    async def carry_out_requests(self, *, due_seconds: float, limit: int) -> Batch:
+        """Go on with what people asked for: cancels that no worker has heard, groups that are being paused or resumed."""
+        queries = ("sweep_cancel_requests",)
+        return await self._batch("carry_out_requests", queries, {"limit": limit}, due_seconds=due_seconds)
+
     async def fold_ledgers(self, *, due_seconds: float, limit: int) -> Batch:
         """Fold the three ledgers into their sums, and let old backlog buckets grow wider."""
         queries = ("fold_backlog", "fold_outcomes", "fold_states", "widen_backlog", "drop_empty_buckets")

@@ -62,7 +62,12 @@ class WorkerStore:
             await cursor.execute(self._database.query("heartbeat"), parameters)
             row: Any = await cursor.fetchone()
             return HeartbeatAnswer(
-                known=row.known, draining=row.draining, lost=tuple(row.lost), released=row.released, stale_share=row.stale_share
+                known=row.known,
+                draining=row.draining,
+                lost=tuple(row.lost),
+                cancelled=tuple(row.cancelled),
+                released=row.released,
+                stale_share=row.stale_share,
             )
 
         return await self._database.run(work)

@@ -1,0 +1,44 @@
+"""Changing tasks that are there already, as steps without I/O: cancel. One answer a task, in the order asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taskfleet.client.steps import Flow, Query, ask
+from taskfleet.errors import TaskNotFoundError
+from taskfleet.models import Changed
+from taskfleet.words import ChangeOutcome, TaskState
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ChangedRow:
+    task_id: int
+    outcome: str
+    state: str | None
+    holder_id: int | None
+
+
+def cancel(task_id: int) -> Flow[Changed]:
+    """Stop one task, or have it stopped; raises TaskNotFoundError."""
+    return (yield from _one("cancel_tasks", task_id))
+
+
+def _one(query: str, task_id: int) -> Flow[Changed]:
+    (changed,) = yield from _many(query, [task_id])
+    if changed.outcome is ChangeOutcome.NOT_FOUND:
+        raise TaskNotFoundError(task_id)
+    return changed
+
+
+def _many(query: str, task_ids: Sequence[int]) -> Flow[Sequence[Changed]]:
+    rows = yield from ask(Query(name=query, parameters={"task_ids": list(task_ids)}, row=_ChangedRow))
+    changes = {row.task_id: _changed(row) for row in rows}
+    return [changes[task_id] for task_id in task_ids]
+
+
+def _changed(row: _ChangedRow) -> Changed:
+    return Changed(
+        task_id=row.task_id,
+        outcome=ChangeOutcome(row.outcome),
+        state=None if row.state is None else TaskState(row.state),
+        holder_id=row.holder_id,
+    )
