@@ -14,6 +14,8 @@ from tests.architecture.test_imports import imported
 from tests.architecture.tree import MEMBERS, ROOT, files
 
 OURS = {"taskfleet", "taskfleet_worker", "taskfleet_operator", "taskfleet_ops", "tests", "scripts", "benchmarks", ""}
+PEERS = ROOT / "benchmarks" / "peers"
+"""Programs that run in environments of their own, by locks of their own."""
 PROVIDERS = {**packages_distributions(), "pydantic_core": ["pydantic"]}
 """pydantic_core is the other half of pydantic, tied to it version by version."""
 
@@ -41,7 +43,8 @@ def declared_for_development() -> Collection[str]:
 
 def undeclared(*folders: str, declared: Collection[str]) -> set[str]:
     """Modules imported below the folders that no declared package provides."""
-    modules = {module.partition(".")[0] for path in files(*folders, suffix=".py") for module in imported(path)}
+    paths = (path for path in files(*folders, suffix=".py") if PEERS not in path.parents)
+    modules = {module.partition(".")[0] for path in paths for module in imported(path)}
     foreign = modules - OURS - set(sys.stdlib_module_names)
     return {module for module in foreign if not {normalised(name) for name in PROVIDERS.get(module, ())} & set(declared)}
 

@@ -1,0 +1,21 @@
+"""No-op handlers that count: the module that `taskfleet-worker run --tasks handlers` imports."""
+
+import atexit
+from typing import Any
+
+import tally
+
+from taskfleet_worker import Tasks
+
+tasks = Tasks()
+atexit.register(tally.report)
+
+
+@tasks.task("noop")
+async def noop(payload: dict[str, Any]) -> None:
+    tally.seen(payload)
+
+
+@tasks.batch("batch", size=1_000)
+async def batch(payloads: list[dict[str, Any]]) -> None:
+    tally.seen_batch(len(payloads))
