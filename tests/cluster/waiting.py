@@ -7,4 +7,4 @@ from tests.support.waiting import eventually
 
 async def until(look: Callable[[], Awaitable[object]], *, within: float = 40.0) -> None:
     """Look again and again until what is seen is true; AssertionError when it never is."""
-    await eventually(look, within=within, every=0.05)  # type: ignore[arg-type]  # mypy does not infer through the union
+    await eventually(look, within=within, every=0.05)

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 Found = TypeVar("Found")
 
@@ -19,6 +19,10 @@ def wait_until(condition: Callable[[], Found], *, within: float = 10.0, every: f
     return found
 
 
+@overload
+async def eventually(condition: Callable[[], Awaitable[Found]], *, within: float = ..., every: float = ...) -> Found: ...
+@overload
+async def eventually(condition: Callable[[], Found], *, within: float = ..., every: float = ...) -> Found: ...
 async def eventually(condition: Callable[[], Awaitable[Found] | Found], *, within: float = 10.0, every: float = 0.02) -> Found:
     """The same for async tests; the condition may be async itself."""
     deadline = time.monotonic() + within

@@ -140,7 +140,7 @@ async def test_queue_is_held_by_one_local_operator_at_a_time(database_url: str) 
             await first.look([QUEUE])
             both = await second.look([QUEUE, OTHER])
         # The server ends a session a moment after its client has gone.
-        await eventually(lambda: _held(second))  # type: ignore[arg-type,return-value]  # mypy does not infer through the union
+        await eventually(lambda: _held(second))
 
     trouble = both[QUEUE.key].trouble
     assert trouble is not None
@@ -161,7 +161,7 @@ async def test_lock_that_was_lost_with_its_connection_is_no_lead(database_url: s
         async with link(gate.url, LOCAL) as frozen, link(database_url, LOCAL) as other:
             await frozen.look([QUEUE])
             gate.turn(Mode.SHUT)
-            await eventually(lambda: _held(other))  # type: ignore[arg-type,return-value]  # mypy does not infer through the union
+            await eventually(lambda: _held(other))
             await other.write(QueueWrite(queue="naps", slots=3))
             gate.turn(Mode.OPEN)
 
@@ -223,7 +223,7 @@ async def test_stuck_database_is_waited_for_no_longer_than_allowed_and_used_agai
             gate.turn(Mode.STUCK)
             stuck = await made.look([QUEUE, OTHER], within=0.3)
             gate.turn(Mode.OPEN)
-            await eventually(lambda: _measured(made))  # type: ignore[arg-type,return-value]  # as above
+            await eventually(lambda: _measured(made))
 
     trouble = stuck[OTHER.key].trouble
     assert stuck[QUEUE.key].measurement is not None

@@ -9,7 +9,7 @@ import pytest
 from taskfleet.errors import DatabaseUnreachableError, SchemaMissingError, SchemaTooNewError
 from taskfleet.migrations import Migrator
 from taskfleet.models import KindPolicy
-from taskfleet.store import Database, ReaderStore
+from taskfleet.store import Database, Limits, MaintenanceStore, ReaderStore
 from tests.integration.queue.scene import QUEUE, Scene
 from tests.support.relays import relay_to
 from tests.support.waiting import eventually
@@ -47,7 +47,7 @@ async def test_cut_connections_are_made_again(scene: Scene, connection: "psycopg
 
 
 async def test_slow_statement_is_an_unreachable_database(database_url: str, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
-    async with Database(database_url, statement_timeout_seconds=0.2) as database:
+    async with Database(database_url, limits=Limits(statement_seconds=0.2)) as database:
         reader = ReaderStore(database)
         await reader.queues()
 
@@ -59,7 +59,7 @@ async def test_slow_statement_is_an_unreachable_database(database_url: str, conn
 
 @pytest.mark.requirement("E10")
 async def test_hanging_server_holds_nobody_up(database_url: str) -> None:
-    async with relay_to(database_url) as relay, Database(relay.url(database_url), statement_timeout_seconds=0.1) as database:
+    async with relay_to(database_url) as relay, Database(relay.url(database_url), limits=Limits(statement_seconds=0.1)) as database:
         reader = ReaderStore(database)
         await reader.queues()
         relay.freeze()
@@ -68,8 +68,35 @@ async def test_hanging_server_holds_nobody_up(database_url: str) -> None:
             await asyncio.wait_for(reader.queues(), timeout=10)
 
 
+@pytest.mark.requirement("B4", "E10")
+@pytest.mark.parametrize("pooled", [False, True], ids=["direct", "behind a pooler"])
+async def test_client_frozen_in_a_transaction_holds_no_job_up(scene: Scene, *, pooled: bool) -> None:
+    """A worker that is stopped between taking the lock of a job and its commit, and that goes on later."""
+    thawed, begun = asyncio.Event(), 0
+    async with Database(scene.database.url, pooled=pooled, limits=Limits(silent_seconds=0.1)) as database:
+
+        async def freeze(connection: "psycopg.AsyncConnection[tuple[object, ...]]") -> str:
+            nonlocal begun
+            async with database.transaction(connection):
+                await connection.execute(database.query("begin_job"), {"job": "recover_leases", "due_seconds": 0})
+                begun += 1
+                await thawed.wait()
+                await connection.execute("SELECT 1")
+            return "went on"
+
+        async def recovered() -> bool:
+            return (await MaintenanceStore(scene.database).recover_leases(due_seconds=0, limit=10)).ran
+
+        frozen = asyncio.create_task(database.run(freeze))
+        await eventually(lambda: begun == 1)
+        assert await eventually(recovered)
+        thawed.set()
+
+        assert (await frozen, begun) == ("went on", 2)
+
+
 async def test_cancelled_work_leaves_the_pool_whole(scene: Scene) -> None:
-    async with Database(scene.database.url, pool_size=1, statement_timeout_seconds=60) as database:
+    async with Database(scene.database.url, pool_size=1, limits=Limits(statement_seconds=60)) as database:
 
         async def sleep(connection: "psycopg.AsyncConnection[tuple[object, ...]]") -> None:
             await connection.execute("SELECT pg_sleep(60)")

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from taskfleet.maintenance import Maintenance, MaintenanceSettings
-from taskfleet.store import Database, WorkerStore
+from taskfleet.store import Database, Limits, WorkerStore
 from taskfleet_worker.registry import Tasks
 from taskfleet_worker.runtime.supervisor import Beat, Loop
 from taskfleet_worker.runtime.worker import Worker
@@ -61,7 +61,7 @@ def open_database(settings: DatabaseSettings) -> Database:
         pooled=settings.pooled,
         application_name="taskfleet-worker",
         connect_tries=settings.connect_tries,
-        statement_timeout_seconds=settings.answer_seconds,
+        limits=Limits(statement_seconds=settings.answer_seconds),
     )
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from taskfleet.errors import SchemaMissingError, StalePolicyError
 from taskfleet.migrations import Migrator
 from taskfleet.models import DecisionRecord, QueueMeasurement, QueuePolicy
-from taskfleet.store import Database, OperatorStore
+from taskfleet.store import Database, Limits, OperatorStore
 from taskfleet.store.queue_locks import QueueLocks
 from taskfleet_operator.api.convert import queue_policy
 from taskfleet_operator.api.task_queue import QueueKey, TaskQueue
@@ -98,7 +98,7 @@ class DatabaseLink:
             pooled=settings.pooled,
             application_name=APPLICATION_NAME,
             connect_tries=1,
-            statement_timeout_seconds=settings.statement_timeout_seconds,
+            limits=Limits(statement_seconds=settings.statement_timeout_seconds),
         )
         self._store = OperatorStore(self.database)
         self._locks = QueueLocks(self.database)

@@ -17,6 +17,7 @@ from taskfleet.client.steps import Copy, Flow, Query, Step
 from taskfleet.models import Changed, Enqueued, NewTask, Task
 from taskfleet.settings import QueueSettings
 from taskfleet.store.connection import Database
+from taskfleet.store.limits import Limits
 
 Result = TypeVar("Result")
 Connection = psycopg.AsyncConnection[Any]
@@ -42,6 +43,7 @@ class AsyncProducer:
             pooled=own.pooled,
             application_name="taskfleet producer",
             connect_tries=own.connect_tries,
+            limits=Limits(silent_seconds=None),  # what feeds enqueue_many may be slow
         )
         self._used_at = float("-inf")
 

@@ -5,10 +5,11 @@ A method is one transaction. Nothing here decides what a task is worth: that is 
 """
 
 from taskfleet.store.connection import Database
+from taskfleet.store.limits import Limits
 from taskfleet.store.maintenance_store import MaintenanceStore
 from taskfleet.store.operator_store import OperatorStore
 from taskfleet.store.reader_store import ReaderStore
 from taskfleet.store.wakeups import Wakeups
 from taskfleet.store.worker_store import WorkerStore
 
-__all__ = ["Database", "MaintenanceStore", "OperatorStore", "ReaderStore", "Wakeups", "WorkerStore"]
+__all__ = ["Database", "Limits", "MaintenanceStore", "OperatorStore", "ReaderStore", "Wakeups", "WorkerStore"]

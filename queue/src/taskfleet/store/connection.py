@@ -11,7 +11,6 @@ from typing import Any, LiteralString, Self, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, errors
-from psycopg.sql import SQL, Literal
 from psycopg.types.json import set_json_loads
 
 from taskfleet.backoff import pauses
@@ -19,6 +18,7 @@ from taskfleet.connecting import described, unreachable, with_defaults
 from taskfleet.errors import DatabaseUnreachableError, SchemaMissingError, SchemaTooNewError
 from taskfleet.migrations import newest_version
 from taskfleet.schema_name import validated_schema
+from taskfleet.store.limits import Limits
 from taskfleet.store.pool import Pool
 from taskfleet.store.queries import load_queries
 from taskfleet.store.wakeups import Waker, Wakeups
@@ -29,8 +29,7 @@ _Answer = TypeVar("_Answer")
 Url = str | Callable[[], str]
 """A connection URL, or what gives the current one: a mounted secret may change while we run."""
 
-_GRACE_SECONDS = 2.0
-"""What a server that ends its statements in time may take for the answer."""
+DEFAULT_LIMITS = Limits()
 
 _GONE = (errors.UndefinedTable, errors.UndefinedFunction, errors.UndefinedColumn, errors.InvalidSchemaName)
 
@@ -51,18 +50,15 @@ class Database:
         pooled: bool = False,
         application_name: str = "taskfleet",
         connect_tries: int = 5,
-        statement_timeout_seconds: float | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        """`pooled`: the URL leads to a PgBouncer in transaction mode; no prepared statements then, and no LISTEN.
-
-        `statement_timeout_seconds` bounds each statement on the server, and all that one call of a store does here, a little longer.
-        """
+        """`pooled`: the URL leads to a PgBouncer in transaction mode; no prepared statements then, and no LISTEN."""
         self._url = url
         self._schema = validated_schema(schema)
         self._pooled = pooled
         self._application_name = application_name
         self._tries = connect_tries
-        self._statement_timeout_seconds = statement_timeout_seconds
+        self._limits = limits
         self._pool = Pool(self.connect, size=pool_size)
         self._queries = load_queries(self._schema)
         self._waker = Waker(self)
@@ -131,11 +127,11 @@ class Database:
         while True:
             try:
                 return await self._once(work)
-            except errors.QueryCanceled as error:
+            except (errors.QueryCanceled, errors.TransactionTimeout) as error:
                 raise self._too_slow() from error
             except _GONE as error:
                 raise SchemaMissingError(schema=self._schema) from error
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except (psycopg.OperationalError, psycopg.InterfaceError, errors.IdleInTransactionSessionTimeout) as error:
                 waits = pauses(self._tries, random=Random()) if waits is None else waits
                 if (pause := next(waits, None)) is None:
                     raise unreachable(self.url, tries=self._tries, error=error) from error
@@ -147,9 +143,9 @@ class Database:
     async def _once(self, work: Callable[[AsyncConnection[Any]], Awaitable[_Answer]]) -> _Answer:
         connection = await self._pool.take()
         try:
-            if self._statement_timeout_seconds is None:
+            if (seconds := self._limits.call_seconds) is None:
                 return await work(connection)
-            return await self._patiently(work, connection, seconds=self._statement_timeout_seconds + _GRACE_SECONDS)
+            return await self._patiently(work, connection, seconds=seconds)
         finally:
             await self._pool.give_back(connection)
 
@@ -180,13 +176,23 @@ class Database:
             watch.cancel()
 
     def _too_slow(self) -> DatabaseUnreachableError:
-        return DatabaseUnreachableError(f"PostgreSQL at {described(self.url)} did not answer within {self._statement_timeout_seconds:g} s")
+        return DatabaseUnreachableError(
+            f"PostgreSQL at {described(self.url)} did not answer within {self._limits.statement_seconds or 0:g} s"
+        )
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
         """A connection in autocommit, for work that must not be repeated. Raises the driver's errors."""
         async with self._pool.connection() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def transaction(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
+        """A transaction on a lent connection, ended by the server when its client falls silent in it."""
+        async with connection.transaction():
+            if self._pooled and (limit := self._limits.of_transaction()):
+                await connection.execute(limit)
+            yield
 
     async def connect(self) -> AsyncConnection[Any]:
         """A new connection in autocommit that is the caller's to close; raises psycopg.OperationalError."""
@@ -197,8 +203,8 @@ class Database:
         )
         try:
             set_json_loads(_json, connection)
-            if self._statement_timeout_seconds is not None and not self._pooled:
-                await connection.execute(SQL("SET statement_timeout = {}").format(Literal(round(self._statement_timeout_seconds * 1000))))
+            if not self._pooled and (limits := self._limits.of_session(server_version=connection.info.server_version)):
+                await connection.execute(limits, prepare=False)
         except BaseException:
             await connection.close()
             raise

@@ -85,7 +85,7 @@ class MaintenanceStore:
 
     async def _batch(self, job: str, queries: tuple[str, ...], parameters: Mapping[str, object], *, due_seconds: float) -> Batch:
         async def work(connection: _Connection) -> Batch:
-            async with connection.transaction():
+            async with self._database.transaction(connection):
                 cursor = connection.cursor(row_factory=scalar_row)
                 await cursor.execute(self._database.query("begin_job"), {"job": job, "due_seconds": due_seconds})
                 if await cursor.fetchone() is None:

@@ -117,7 +117,7 @@ class OperatorStore:
         """Do work in a transaction in which nobody else can take the lead."""
 
         async def fenced(connection: _Connection) -> _Answer:
-            async with connection.transaction():
+            async with self._database.transaction(connection):
                 if epoch is not None:
                     await self._require_lead(connection, epoch=epoch)
                 return await work(connection)
