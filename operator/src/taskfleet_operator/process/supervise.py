@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Protocol
 
-from taskfleet.errors import TaskfleetError
-from taskfleet_operator.errors import OperatorError
+from taskfleet.errors import DatabaseUnreachableError, TaskfleetError
+from taskfleet_operator.errors import ClusterUnreachableError, OperatorError
 
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -106,8 +106,11 @@ async def supervise(
             in_a_row = 1 if pulse.beaten_at > before else in_a_row + 1
             pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (in_a_row - 1)) * random.uniform(0.5, 1)
             failures.loop_failed(name)
-            _log.error(
-                "loop.failed",
+            # What is away comes back by itself: a restart of the API server is no fault of the operator's.
+            away = isinstance(error, ClusterUnreachableError | DatabaseUnreachableError)
+            _log.log(
+                logging.WARNING if away else logging.ERROR,
+                "loop.interrupted" if away else "loop.failed",
                 extra={"loop": name, "error": str(error), "in_a_row": in_a_row, "again_in_seconds": round(pause, 2)},
                 # An error on purpose says all in its message; of any other the place matters too.
                 exc_info=not isinstance(error, OperatorError | TaskfleetError),

@@ -4,7 +4,8 @@ from random import Random
 
 import pytest
 
-from taskfleet_operator.errors import QueueHeldError
+from taskfleet.errors import DatabaseUnreachableError
+from taskfleet_operator.errors import ClusterUnreachableError, QueueHeldError
 from taskfleet_operator.process.supervise import Pulse, Vitals, supervise
 
 
@@ -87,6 +88,24 @@ async def test_failure_is_logged_with_its_place_unless_it_is_on_purpose(caplog: 
     assert logged[0] == ("a bug", True)
     assert logged[1][0].startswith("another operator scales queue 'naps'")
     assert logged[1][1] is False
+
+
+@pytest.mark.requirement("A2")
+async def test_what_is_away_is_a_warning_and_counted_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    errors: list[Exception] = [ClusterUnreachableError("429: storage is (re)initializing"), DatabaseUnreachableError("away"), OSError()]
+
+    async def work(_pulse: Pulse) -> None:
+        if errors:
+            raise errors.pop(0)
+
+    _, counted = await run(work)
+
+    assert counted == ["loop"] * 3
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("WARNING", "loop.interrupted"),
+        ("WARNING", "loop.interrupted"),
+        ("ERROR", "loop.failed"),
+    ]
 
 
 async def test_cancellation_ends_a_loop() -> None:
