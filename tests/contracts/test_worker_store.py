@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from taskfleet.models import Claim, ClaimedTask, Completion, Failure, LeaseRef, NewSession, Release, Settlement
+from taskfleet.models import Claim, ClaimedTask, Completion, Failure, LeaseNote, LeaseRef, NewSession, Release, Settlement
 from taskfleet.words import ErrorCode, Verdict
 from taskfleet_worker.runtime.worker import WorkerStore
 from tests.support.fake_worker_store import FakeWorkerStore
@@ -309,3 +309,15 @@ async def test_marks_name_kinds_that_have_work(queue: Queue) -> None:
 
     assert [(mark.kind, mark.priority) for mark in marks] == [("mail", 5)]
     assert len(claim.tasks) == 1
+
+
+async def test_a_note_is_taken_down_while_its_lease_holds(queue: Queue) -> None:
+    session_id = await opened(queue)
+    await queue.enqueue("mail")
+    await queue.enqueue("mail")
+    kept, finished = (await claimed(queue, session_id, limit=2)).tasks
+    await queue.store.settle(completion(finished.lease))
+
+    notes = [LeaseNote(lease=task.lease, progress={"share": 0.5}, longer_seconds=60.0) for task in (kept, finished)]
+
+    assert tuple(await queue.store.note(notes)) == (finished.task_id,)

@@ -56,3 +56,10 @@ def hang(witness: str) -> None:
 @tasks.batch("squares", size=10, process=True)
 def squares(numbers: list[int]) -> Sequence[object]:
     return [EntityNotFound(str(number)) if number < 0 else number * number for number in numbers]
+
+
+@tasks.task("speak", process=True)
+def speak(steps: int, context: Context) -> None:
+    for step in range(steps):
+        context.progress((step + 1) / steps)
+    context.extend(60.0)

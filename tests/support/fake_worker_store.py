@@ -14,6 +14,7 @@ from taskfleet.models import (
     Completion,
     Failure,
     HeartbeatAnswer,
+    LeaseNote,
     LeaseRef,
     Mark,
     NewSession,
@@ -76,6 +77,8 @@ class FakeWorkerStore:
         self.missing: set[str] = set()
         self.cancelled: set[int] = set()
         self.faults = Faults()
+        self.notes: list[LeaseNote] = []
+        """What handlers said, as it was written."""
         self.trips: list[str] = []
         self.asked: list[tuple[Sequence[str], int, Sequence[Mark], int]] = []
         self.verdict: Verdict | None = None
@@ -159,6 +162,12 @@ class FakeWorkerStore:
             return False
         session.drained = True
         return True
+
+    async def note(self, notes: Sequence[LeaseNote]) -> Sequence[int]:
+        await self._begin("note")
+        lost = [note.lease.task_id for note in notes if self.tasks[note.lease.task_id].lease != note.lease]
+        self.notes.extend(note for note in notes if note.lease.task_id not in lost)
+        return self._end(lost)
 
     async def low_water_marks(self, queue: str, *, kinds: Sequence[str]) -> Sequence[Mark]:
         await self._begin("marks")

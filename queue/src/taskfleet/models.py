@@ -79,6 +79,8 @@ class Task:
     finished_at: datetime | None = None
     lease_expires_at: datetime | None = None
     worker: str | None = None
+    progress: Mapping[str, object] | None = None
+    """What its handler said last while it runs: `share` from 0 to 1, `message`."""
     result: object = None
     dead_reason: DeadReason | None = None
     code: str | None = None
@@ -167,6 +169,17 @@ class LeaseRef:
 
     task_id: int
     token: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseNote:
+    """What a handler says about its task while it runs."""
+
+    lease: LeaseRef
+    progress: Mapping[str, object] | None = None
+    """None: nothing new."""
+    longer_seconds: float | None = None
+    """Time that it needs from now, at least."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1112,6 +1112,34 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION taskfleet.note_v1(ids bigint[], tokens uuid[], progresses jsonb[], longer_seconds double precision[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+    RETURN QUERY
+    UPDATE taskfleet.leases
+    SET progress = coalesce(given.progress, leases.progress),
+        deadline_at = greatest(leases.deadline_at, least(
+            clock_timestamp() + make_interval(secs => given.seconds),
+            CASE WHEN given.seconds IS NOT NULL THEN leases.started_at + make_interval(secs => (
+                SELECT queues.running_timeout_seconds
+                FROM taskfleet.kinds JOIN taskfleet.queues ON queues.id = kinds.queue_id
+                WHERE kinds.id = leases.kind_id
+            )) END
+        ))
+    FROM unnest(ids, tokens, progresses, longer_seconds) AS given (id, token, progress, seconds)
+    WHERE leases.task_id = given.id
+      AND leases.token = given.token
+    RETURNING leases.task_id;
+END;
+$$;
+
 CREATE FUNCTION taskfleet.pick_by_age_v1(given_kind integer, from_at timestamp with time zone, until_at timestamp with time zone, row_limit integer) RETURNS tid[]
     LANGUAGE plpgsql
     AS $$
@@ -1570,11 +1598,14 @@ CREATE TABLE taskfleet.leases (
     last_attempt_at timestamp with time zone,
     kind_id integer NOT NULL,
     attempt_count integer NOT NULL,
-    priority smallint NOT NULL
+    priority smallint NOT NULL,
+    progress jsonb
 )
 WITH (autovacuum_vacuum_cost_delay='20');
 
 COMMENT ON TABLE taskfleet.leases IS 'Running tasks. The token fences every write about one; attempt_count includes the attempt that runs.';
+
+COMMENT ON COLUMN taskfleet.leases.progress IS 'What the handler said last: {"share": 0.5, "message": "…"}; it goes with the lease.';
 
 CREATE TABLE taskfleet.maintenance_jobs (
     job text NOT NULL,

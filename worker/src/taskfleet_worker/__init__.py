@@ -13,6 +13,7 @@ from taskfleet_worker.errors import (
     PreconditionFailed,
     RetryLater,
     TaskError,
+    TaskStopped,
 )
 from taskfleet_worker.registry import Tasks, tasks
 
@@ -25,6 +26,7 @@ __all__ = [
     "PreconditionFailed",
     "RetryLater",
     "TaskError",
+    "TaskStopped",
     "Tasks",
     "tasks",
 ]

@@ -5,22 +5,41 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
-from taskfleet.models import ClaimedTask
+from taskfleet.models import ClaimedTask, LeaseNote
+from taskfleet_worker.errors import TaskStopped
+
+Hear = Callable[[LeaseNote], None]
+"""Takes what a handler says about its task while it runs; may be called from any thread."""
+
+
+def nobody(_note: LeaseNote) -> None:
+    """Hears nothing: a context without a worker."""
 
 
 class Context:
     """One attempt of one task. Cheap: what nobody asks for is not worked out."""
 
-    __slots__ = ("_clock", "_started", "cancelled", "task")
+    __slots__ = ("_clock", "_extended", "_hear", "_started", "cancelled", "task")
 
-    def __init__(self, task: ClaimedTask, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, task: ClaimedTask, *, clock: Callable[[], float] = time.monotonic, hear: Hear = nobody) -> None:
         self.task = task
         """All that the claim brought."""
         self.cancelled = False
         """True once the result is not wanted any more: cancelled, timed out, lease lost, worker shutting down.
-        An async handler is cancelled at its next await; a sync handler in its thread can only look here."""
+        An async handler is cancelled at its next await; a sync handler in its thread can only look here, or `raise_if_cancelled`."""
         self._clock = clock
         self._started = clock()
+        self._extended: float | None = None
+        """The deadline that `extend` has set."""
+        self._hear = hear
+
+    def __getstate__(self) -> tuple[ClaimedTask, float, float | None]:
+        # A child process has the same monotonic clock, and a line of its own to the worker.
+        return self.task, self._started, self._extended
+
+    def __setstate__(self, state: tuple[ClaimedTask, float, float | None]) -> None:
+        self.task, self._started, self._extended = state
+        self.cancelled, self._clock, self._hear = False, time.monotonic, nobody
 
     @property
     def task_id(self) -> int:
@@ -63,11 +82,44 @@ class Context:
         return trace_id_of(self.task.headers)
 
     @property
-    def seconds_left(self) -> float | None:
-        """Until the hard time-out of this attempt; None without one."""
+    def deadline(self) -> float | None:
+        """The moment of the hard time-out by `time.monotonic()`, as `asyncio.timeout_at` takes it; None without a time-out."""
         if self.task.timeout_seconds is None:
             return None
-        return max(0.0, self._started + self.task.timeout_seconds - self._clock())
+        return self._started + self.task.timeout_seconds if self._extended is None else self._extended
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the hard time-out of this attempt; None without one."""
+        deadline = self.deadline
+        return None if deadline is None else max(0.0, deadline - self._clock())
+
+    def extend(self, seconds: float) -> None:
+        """Ask for `seconds` from now, where the time-out would come sooner; the queue's own running time-out stays the bound.
+
+        Say it while there is time: the queue hears of it within a second or so, and may end the attempt before.
+        """
+        if seconds <= 0.0:
+            raise ValueError(f"a task is extended by more than 0 seconds, not by {seconds!r}")
+        deadline = self.deadline
+        if deadline is not None:
+            self._extended = max(deadline, self._clock() + seconds)
+        self._hear(LeaseNote(lease=self.task.lease, longer_seconds=seconds))
+
+    def progress(self, share: float, message: str = "") -> None:
+        """Say how far the task is, from 0 to 1; people see it within a second or so, and only the last word counts."""
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"progress is a share from 0 to 1, not {share!r}")
+        self._hear(LeaseNote(lease=self.task.lease, progress={"share": share, "message": message} if message else {"share": share}))
+
+    def raise_if_cancelled(self) -> None:
+        """Leave a blocking handler whose result nobody wants any more: raises TaskStopped; async handlers are cancelled anyway."""
+        if self.cancelled:
+            raise TaskStopped
+
+    def hear_with(self, hear: Hear) -> None:
+        """Send what the handler says elsewhere from now on."""
+        self._hear = hear
 
     @property
     def logger(self) -> logging.Logger:

@@ -6,7 +6,8 @@ TaskError                     raised by a handler: how its attempt ended
 ├── PayloadUnsupported        this handler does not do such payloads: fails at once
 ├── PreconditionFailed        the world is not as the task needs it: fails at once
 ├── Overloaded                a downstream asks for less: given back, no attempt used, the slot pauses
-└── RetryLater                not yet: given back, no attempt used, the slot goes on
+├── RetryLater                not yet: given back, no attempt used, the slot goes on
+└── TaskStopped               nobody wants the result any more: a blocking handler leaves early
 WorkerStartError              the worker cannot start; the message says what to do
 ├── TasksNotFoundError        the module with the handlers, or its registry, is not there
 ├── HandlerError              a handler cannot be registered as it is
@@ -58,6 +59,13 @@ class RetryLater(TaskError):
     def __init__(self, after: float, message: str = "not yet") -> None:
         super().__init__(message)
         self.after = after
+
+
+class TaskStopped(TaskError):
+    """Nobody wants the result any more; what becomes of the task was decided by whoever stopped it."""
+
+    def __init__(self) -> None:
+        super().__init__("the task was stopped")
 
 
 class BatchOutcomesError(Exception):

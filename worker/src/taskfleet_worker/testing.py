@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 from math import inf
 from uuid import UUID
 
-from taskfleet.models import ClaimedTask, Completion, Failure, Release
+from taskfleet.models import ClaimedTask, Completion, Failure, LeaseNote, Release
 from taskfleet_worker.registry import Handler, Tasks
 from taskfleet_worker.rules.admission import Admission
 from taskfleet_worker.rules.missing import MissingEntities
 from taskfleet_worker.rules.slots import Slots
 from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.jobs import Jobs
+from taskfleet_worker.runtime.notes import Notes
 from taskfleet_worker.runtime.outbox import Outbox
 
 _TASK = ClaimedTask(
@@ -69,6 +70,15 @@ async def run_batch(tasks: Tasks, kind: str, payloads: Sequence[object]) -> Sequ
     return await _run(claimed, tasks.handlers[kind])
 
 
+class _Nowhere:
+    """Takes notes of handlers; keeps none."""
+
+    async def note(self, notes: Sequence[LeaseNote]) -> Sequence[int]:
+        """Every lease holds."""
+        del notes
+        return ()
+
+
 async def _run(claimed: Sequence[ClaimedTask], handler: Handler) -> Sequence[Completion | Failure | Release]:
     outbox = Outbox()
     bench = Bench(
@@ -77,6 +87,7 @@ async def _run(claimed: Sequence[ClaimedTask], handler: Handler) -> Sequence[Com
         outbox=outbox,
         admission=Admission([handler.kind], {}),
         missing=MissingEntities(seconds=0.0, size=1),
+        notes=Notes(_Nowhere()),
         overload_pause_seconds=1.0,
         news=lambda: None,
         lost=lambda _task, _seconds: None,

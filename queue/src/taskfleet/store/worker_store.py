@@ -1,5 +1,6 @@
 """What a worker does with the database: sessions, claims, settlements, heartbeats."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import namedtuple_row, scalar_row
 
 from taskfleet.channels import RESULTS
-from taskfleet.models import Claim, HeartbeatAnswer, LeaseRef, Mark, NewSession, Settled, Settlement
+from taskfleet.models import Claim, HeartbeatAnswer, LeaseNote, LeaseRef, Mark, NewSession, Settled, Settlement
 from taskfleet.store.connection import Database
 from taskfleet.store.rows.arrays import bigints, uuids
 from taskfleet.store.rows.claims import claim_from, claim_parameters
@@ -120,6 +121,22 @@ class WorkerStore:
                 cursors = await self._send(connection, statements)
                 claiming = await connection.cursor().execute(self._database.query("claim_tasks"), parameters)
             return await self._settled(connection, settlement, cursors), claim_from(await claiming.fetchall())
+
+        return await self._database.run(work)
+
+    async def note(self, notes: Sequence[LeaseNote]) -> Sequence[int]:
+        """Take down what handlers say about their tasks; returns the ids of those whose lease was lost, of which nothing was written."""
+        parameters = {
+            "task_ids": bigints(note.lease.task_id for note in notes),
+            "tokens": uuids(note.lease.token for note in notes),
+            "progresses": [None if note.progress is None else json.dumps(note.progress) for note in notes],
+            "longer_seconds": [note.longer_seconds for note in notes],
+        }
+
+        async def work(connection: _Connection) -> Sequence[int]:
+            cursor = await connection.execute(self._database.query("note_leases"), parameters)
+            held = {task_id for (task_id,) in await cursor.fetchall()}
+            return tuple(note.lease.task_id for note in notes if note.lease.task_id not in held)
 
         return await self._database.run(work)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from taskfleet.models import Completion, Failure, Release
+from taskfleet.models import Completion, Failure, LeaseNote, Release
 from taskfleet.words import ErrorCode
 from taskfleet_worker.rules.endings import Ending
 from taskfleet_worker.testing import run_batch, run_handler
@@ -123,3 +123,14 @@ async def test_a_batch_may_compute_in_a_process() -> None:
     records = await run_batch(tasks, "squares", [2, -1, 3])
 
     assert [record.result if isinstance(record, Completion) else type(record) for record in records] == [4, Failure, 9]
+
+
+async def test_what_a_handler_says_in_its_process_reaches_the_worker_before_its_end(
+    monkeypatch: pytest.MonkeyPatch, workshop: Workshop
+) -> None:
+    said: list[LeaseNote] = []
+    monkeypatch.setattr(workshop.notes, "add", said.append)
+    ending = await workshop.ending_of(claimed_task(1, kind="speak", payload=2))
+
+    assert isinstance(ending.record, Completion)
+    assert [note.progress or note.longer_seconds for note in said] == [{"share": 0.5}, {"share": 1.0}, 60.0]

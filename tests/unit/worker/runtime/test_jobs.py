@@ -18,7 +18,9 @@ from taskfleet_worker.rules.missing import MissingEntities
 from taskfleet_worker.rules.slots import Slots
 from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.jobs import Jobs
+from taskfleet_worker.runtime.notes import Notes
 from taskfleet_worker.runtime.outbox import Outbox
+from tests.support.fake_worker_store import FakeWorkerStore
 from tests.support.waiting import eventually
 from tests.support.workers import claimed_task
 
@@ -32,6 +34,8 @@ class Workshop:
         self.admission = Admission(list(tasks.handlers), {"mail": KindLimit(concurrency=4)})
         self.missing = MissingEntities(seconds=60.0, size=10)
         self.lost: list[int] = []
+        self.store = FakeWorkerStore()
+        self.notes = Notes(self.store)
         self.news = 0
         self.jobs = Jobs(
             Bench(
@@ -40,6 +44,7 @@ class Workshop:
                 outbox=self.outbox,
                 admission=self.admission,
                 missing=self.missing,
+                notes=self.notes,
                 overload_pause_seconds=30.0,
                 news=self.hear,
                 lost=lambda task, _seconds: self.lost.append(task.task_id),

@@ -9,6 +9,7 @@ from taskfleet_worker.registry import Handler
 from taskfleet_worker.rules.admission import Admission
 from taskfleet_worker.rules.missing import MissingEntities
 from taskfleet_worker.rules.slots import Slots
+from taskfleet_worker.runtime.notes import Notes
 from taskfleet_worker.runtime.outbox import Outbox
 
 Clock = Callable[[], float]
@@ -23,6 +24,7 @@ class Bench:
     outbox: Outbox
     admission: Admission
     missing: MissingEntities
+    notes: Notes
     overload_pause_seconds: float
     news: Callable[[], None]
     """Called when a job has ended or a slot became free."""

@@ -16,10 +16,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from threading import Lock
 from typing import Protocol, cast
 
-from taskfleet.models import ClaimedTask
-from taskfleet_worker.context import Context, current_context
+from taskfleet.models import ClaimedTask, LeaseNote
+from taskfleet_worker.context import Context, Hear, current_context
 from taskfleet_worker.registry import Reference
 from taskfleet_worker.rules.conclusions import conclude_error, conclude_result
 from taskfleet_worker.telemetry.logs import LogSetup, set_up_logging
@@ -28,6 +29,16 @@ LENGTH = struct.Struct("!Q")
 TAKEN = b"+"
 """Sent before a call is done: a child that dies without it has done nothing of the call."""
 PR_SET_PDEATHSIG = 1
+
+
+class Writable(Protocol):
+    """Where frames go."""
+
+    def write(self, content: bytes, /) -> int:
+        """Take all of it."""
+
+    def flush(self) -> None:
+        """Send it."""
 
 
 class Readable(Protocol):
@@ -72,8 +83,22 @@ def main(arguments: Sequence[str]) -> None:
         while (request := receive(stream)) is not None:
             stream.write(TAKEN)
             stream.flush()
-            stream.write(answer(cast("Request", request)))
+            stream.write(answer(cast("Request", request), hear=Line(stream).say))
             stream.flush()
+
+
+class Line:
+    """Carries what a handler says while it runs to the worker, from whatever thread."""
+
+    def __init__(self, stream: Writable) -> None:
+        self._stream = stream
+        self._lock = Lock()
+
+    def say(self, note: LeaseNote) -> None:
+        """Send a note as a frame of its own, ahead of the call's answer."""
+        with self._lock:
+            self._stream.write(framed(note))
+            self._stream.flush()
 
 
 def end_with(parent: int) -> None:
@@ -84,11 +109,11 @@ def end_with(parent: int) -> None:
         sys.exit("the worker that wanted this process has ended")
 
 
-def answer(request: Request) -> bytes:
-    """The frame that says what came of a call."""
+def answer(request: Request, *, hear: Hear) -> bytes:
+    """The frame that says what came of a call; `hear` takes what its handler says meanwhile."""
     pause = request.overload_pause_seconds
     try:
-        result = _call(request)
+        result = _call(request, hear)
         frame = framed(conclude_result(request.tasks, result, is_batch=request.is_batch, overload_pause_seconds=pause))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge between people's code and ours
         frame = framed(conclude_error(request.tasks, error, overload_pause_seconds=pause))
@@ -110,8 +135,10 @@ def receive(stream: Readable) -> object:
     return pickle.loads(stream.read(LENGTH.unpack(head)[0]))  # noqa: S301 - only our parent has the other end
 
 
-def _call(request: Request) -> object:
+def _call(request: Request, hear: Hear) -> object:
     payload, context = pickle.loads(request.arguments)  # noqa: S301 - only our parent has the other end
+    for each in context if request.is_batch else [context]:
+        each.hear_with(hear)
     current_context.set(context if isinstance(context, Context) else None)
     function: object = import_module(request.handler.module)
     for name in request.handler.name.split("."):

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 
+from taskfleet.models import LeaseNote
+from taskfleet_worker.context import Hear, nobody
 from taskfleet_worker.errors import ChildDiedError
 from taskfleet_worker.rules.conclusions import Conclusion
 from taskfleet_worker.runtime.child import LENGTH, TAKEN, Hello, Request, framed
@@ -48,14 +50,19 @@ class Child:
         except (OSError, asyncio.IncompleteReadError):
             return False
 
-    async def end(self) -> Sequence[Conclusion]:
-        """What came of the call; raises ChildDiedError if the child does not live to say so."""
+    async def end(self, hear: Hear) -> Sequence[Conclusion]:
+        """What came of the call; `hear` takes what its handler says before. Raises ChildDiedError if the child does not live to say so."""
+        while isinstance(frame := await self._frame(), LeaseNote):
+            hear(frame)
+        return cast("Sequence[Conclusion]", frame)
+
+    async def _frame(self) -> object:
         try:
             (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
             content = await self._reader.readexactly(length)
         except (OSError, asyncio.IncompleteReadError) as error:
             raise ChildDiedError(await self.last_word()) from error
-        return cast("Sequence[Conclusion]", pickle.loads(content))  # noqa: S301 - our own child wrote it
+        return pickle.loads(content)  # noqa: S301 - our own child wrote it
 
     async def last_word(self) -> str:
         """How it ended, once it has."""
@@ -86,7 +93,8 @@ class Child:
 class Children:
     """Child processes, as many as calls have run at once; they are kept for later calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, hear: Hear = nobody) -> None:
+        self._hear = hear
         self._idle: list[Child] = []
         self._unclaimed: set[asyncio.Future[Child]] = set()
         """Children on their way whose call was cancelled meanwhile."""
@@ -120,7 +128,7 @@ class Children:
         try:
             if not await child.begin(frame):
                 return None
-            conclusions = await child.end()
+            conclusions = await child.end(self._hear)
         except BaseException:
             await child.kill()
             raise

@@ -1,23 +1,18 @@
 """Running handlers: every claimed task becomes a job that ends in the outbox, whatever happens to the call it is part of."""
 
 import asyncio
-import logging
-import pickle
-from collections.abc import Awaitable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from contextvars import copy_context
-from inspect import isawaitable
 from itertools import zip_longest
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, cast
 
-from taskfleet.models import ClaimedTask, Completion, Failure, LeaseRef, Release
+from taskfleet.models import ClaimedTask, Completion, Failure, LeaseNote, LeaseRef, Release
 from taskfleet.words import ErrorCode
-from taskfleet_worker.context import Context, current_context
+from taskfleet_worker.context import Context
 from taskfleet_worker.payload import PayloadRefusedError
-from taskfleet_worker.registry import Handler, Reference
-from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result
+from taskfleet_worker.registry import Handler
+from taskfleet_worker.rules.conclusions import Conclusion
 from taskfleet_worker.rules.endings import (
     Ending,
     StopReason,
@@ -28,12 +23,8 @@ from taskfleet_worker.rules.endings import (
     record_of_unknown_kind,
 )
 from taskfleet_worker.runtime.bench import Bench
+from taskfleet_worker.runtime.calling import Caller
 from taskfleet_worker.runtime.calls import Call, Job
-
-if TYPE_CHECKING:
-    from taskfleet_worker.runtime.children import Children
-
-_log = logging.getLogger("taskfleet.worker")
 
 
 class Ready(NamedTuple):
@@ -51,9 +42,10 @@ class Jobs:
         self._running: dict[int, Job] = {}
         self._emptied = asyncio.Event()
         """Set when the last job has its ending; what lingers in a thread is not waited for."""
-        self._threads: ThreadPoolExecutor | None = None
-        self._children: Children | None = None
         self._calls: set[Call] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        pause = bench.overload_pause_seconds
+        self._caller = Caller(threads=bench.slots.count, overload_pause_seconds=pause, hear=self.hear, stopped=self._end_cancelled)
 
     @property
     def running(self) -> int:
@@ -129,8 +121,20 @@ class Jobs:
 
     async def close(self) -> None:
         """Let go of what was kept for the next call."""
-        if self._children is not None:
-            await self._children.close()
+        await self._caller.close()
+
+    def hear(self, note: LeaseNote) -> None:
+        """A handler says something about its task, from whatever thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._heard, note)
+
+    def _heard(self, note: LeaseNote) -> None:
+        job = self._running.get(note.lease.task_id)
+        if job is None or job.task.token != note.lease.token:
+            return
+        if note.longer_seconds is not None and job.timer is not None:
+            self._limit(job, max(note.longer_seconds, job.timer.when() - asyncio.get_running_loop().time()))
+        self._bench.notes.add(note)
 
     def _stop(self, leases: Sequence[LeaseRef], reason: StopReason) -> None:
         for lease in leases:
@@ -159,9 +163,14 @@ class Jobs:
         call.begin(self._run(call, [payload for _, payload in ready]))
         timeout_seconds = jobs[0].task.timeout_seconds
         if timeout_seconds is not None:
-            loop = asyncio.get_running_loop()
             for job in jobs:
-                job.timer = loop.call_later(timeout_seconds, self._stop_job, job, StopReason.TIMED_OUT)
+                self._limit(job, timeout_seconds)
+
+    def _limit(self, job: Job, seconds: float) -> None:
+        """Stop the job when these seconds are over, whatever its limit was before."""
+        if job.timer is not None:
+            job.timer.cancel()
+        job.timer = asyncio.get_running_loop().call_later(seconds, self._stop_job, job, StopReason.TIMED_OUT)
 
     def _job(self, task: ClaimedTask) -> Job:
         twin = self._running.get(task.task_id)
@@ -169,8 +178,9 @@ class Jobs:
             # The task came back to us under a new lease, so the old one is gone, though no heartbeat has told us yet.
             self._stop_job(twin, StopReason.LEASE_LOST)
         self._emptied.clear()
+        self._loop = self._loop or asyncio.get_running_loop()
         now = self._bench.clock()
-        job = self._running[task.task_id] = Job(task, Context(task, clock=self._bench.clock), started=now)
+        job = self._running[task.task_id] = Job(task, Context(task, clock=self._bench.clock, hear=self.hear), started=now)
         self._bench.slots.take()
         self._bench.admission.started(task.kind, now=now)
         return job
@@ -185,69 +195,14 @@ class Jobs:
         conclusions: Sequence[Conclusion] = ()
         try:
             call.enter()
-            conclusions = await self._conclude(call, payloads)
+            conclusions = await self._caller.conclude(call, payloads)
         except asyncio.CancelledError as error:
             self._end_cancelled(call, error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge between people's code and ours
-            conclusions = self._of_error(call, error)
+            conclusions = self._caller.of_error(call, error)
         finally:
             self._end_all(call, conclusions)
             self._leave(call, conclusions)
-
-    async def _conclude(self, call: Call, payloads: Sequence[object]) -> Sequence[Conclusion]:
-        """Call the handler; one conclusion for each task, or none where they were told already. Raises what an async handler raised."""
-        payload: object = payloads
-        context: object = [job.context for job in call.jobs]
-        if call.handler.batch_size is None:
-            payload, context = payloads[0], call.jobs[0].context
-            current_context.set(call.jobs[0].context)
-        if call.handler.in_process is not None:
-            return await self._in_child(call, call.handler.in_process, payload, context)
-        if not call.handler.is_async:
-            return await self._in_thread(call, payload, context)
-        return self._of_result(call, await cast("Awaitable[object]", call.handler.call(payload, context)))
-
-    async def _in_thread(self, call: Call, payload: object, context: object) -> Sequence[Conclusion]:
-        """Call a blocking handler. If it is stopped its endings are told at once, but it keeps its slots until its thread is free."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._bench.slots.count, thread_name_prefix="taskfleet-task")
-        loop = asyncio.get_running_loop()
-        thread = loop.run_in_executor(self._threads, copy_context().run, _call, call.handler, payload, context)
-        try:
-            result, error = await asyncio.shield(thread)
-        except asyncio.CancelledError as cancelled:
-            self._end_cancelled(call, cancelled)
-            for job in call.jobs:
-                _log.warning("task.lingers", extra={"task_id": job.task.task_id, "kind": job.task.kind, "reason": str(job.stopped)})
-            await asyncio.wait([thread])
-            return ()
-        if error is not None:
-            return self._of_error(call, error)
-        # A plain function may hand on what an async one returned, as decorators do.
-        return self._of_result(call, await result if isawaitable(result) else result)
-
-    async def _in_child(self, call: Call, handler: Reference, payload: object, context: object) -> Sequence[Conclusion]:
-        """Call a function in a child process, which is killed if the call is cancelled."""
-        from taskfleet_worker.runtime.child import Request
-        from taskfleet_worker.runtime.children import Children
-
-        if self._children is None:
-            self._children = Children()
-        request = Request(
-            handler=handler,
-            tasks=call.tasks,
-            is_batch=call.handler.batch_size is not None,
-            arguments=pickle.dumps((payload, context)),
-            overload_pause_seconds=self._bench.overload_pause_seconds,
-        )
-        return await self._children.call(request)
-
-    def _of_result(self, call: Call, result: object) -> Sequence[Conclusion]:
-        is_batch = call.handler.batch_size is not None
-        return conclude_result(call.tasks, result, is_batch=is_batch, overload_pause_seconds=self._bench.overload_pause_seconds)
-
-    def _of_error(self, call: Call, error: BaseException) -> Sequence[Conclusion]:
-        return conclude_error(call.tasks, error, overload_pause_seconds=self._bench.overload_pause_seconds)
 
     def _end_all(self, call: Call, conclusions: Sequence[Conclusion]) -> None:
         for job, conclusion in zip(call.jobs, conclusions, strict=False):
@@ -260,7 +215,7 @@ class Jobs:
     def _end_cancelled(self, call: Call, error: BaseException) -> None:
         """What a cancelled call means: our own stop, or a cancellation that came from within and is an error like any other."""
         if not call.unwanted:
-            return self._end_all(call, self._of_error(call, error))
+            return self._end_all(call, self._caller.of_error(call, error))
         for job in call.jobs:
             record = None if job.stopped is None else record_of_stop(job.task, job.stopped)
             self._end(job, None if record is None else Conclusion(record=record))
@@ -299,15 +254,8 @@ class Jobs:
         self._bench.news()
 
     def _forget(self, job: Job) -> None:
+        self._bench.notes.forget(job.task.lease)
         if self._running.get(job.task.task_id) is job:
             del self._running[job.task.task_id]
         if not self._running:
             self._emptied.set()
-
-
-def _call(handler: Handler, payload: object, context: object) -> tuple[object, BaseException | None]:
-    """Call a blocking handler; errors come back as values, since a StopIteration cannot cross a future."""
-    try:
-        return handler.call(payload, context), None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - handed on to where handlers' errors are judged
-        return None, error

@@ -25,6 +25,7 @@ from taskfleet_worker.runtime.heartbeat import Heartbeat, HeartbeatStore, Rhythm
 from taskfleet_worker.runtime.holdings import Holdings
 from taskfleet_worker.runtime.intake import Appetite, Intake
 from taskfleet_worker.runtime.jobs import Jobs
+from taskfleet_worker.runtime.notes import Notes, NoteStore
 from taskfleet_worker.runtime.outbox import Outbox
 from taskfleet_worker.runtime.refresh import MarkRefresh, MarkStore
 from taskfleet_worker.runtime.reporting import Reporter
@@ -63,7 +64,7 @@ class Exit(IntEnum):
     """It went down while the database was away: some endings were not written, their tasks run again after their lease."""
 
 
-class WorkerStore(SessionStore, HeartbeatStore, ExchangeStore, MarkStore, Protocol):
+class WorkerStore(SessionStore, HeartbeatStore, ExchangeStore, MarkStore, NoteStore, Protocol):
     """All that a worker asks of the queue; `taskfleet.store.WorkerStore` is the real one."""
 
 
@@ -79,6 +80,7 @@ class Parts:
     exchange: Exchange
     heartbeat: Heartbeat
     refresh: MarkRefresh
+    notes: Notes
 
 
 class Worker:
@@ -121,6 +123,7 @@ class Worker:
         self.supervisor.start("exchange", self._parts.exchange.run)
         self.supervisor.start("heartbeat", self._parts.heartbeat.run)
         self.supervisor.start("marks", self._parts.refresh.run)
+        self.supervisor.start("notes", self._parts.notes.run)
         self.started = True
         _log.info("worker.started", extra={"concurrency": self._settings.concurrency, "lease_seconds": self._settings.lease_seconds})
         self._watchdog.start()
@@ -207,12 +210,14 @@ def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> 
         trusted_seconds=2.5 * settings.loops.marks_seconds,
     )
     intake = Intake(session, appetite, random=random.random, errand=settings.errand)
+    notes = Notes(store)
     bench = Bench(
         handlers=tasks.handlers,
         slots=slots,
         outbox=outbox,
         admission=admission,
         missing=MissingEntities(seconds=settings.missing_entity_seconds, size=settings.missing_entity_size),
+        notes=notes,
         overload_pause_seconds=settings.overload_pause_seconds,
         news=intake.bell.ring,
         lost=reporter.lost,
@@ -229,6 +234,7 @@ def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> 
         exchange=exchange,
         heartbeat=Heartbeat(store, session, holdings, rhythm=rhythm, news=intake.bell.ring),
         refresh=MarkRefresh(store, intake, marks, queue=settings.queue, kinds=kinds, seconds=settings.loops.marks_seconds),
+        notes=notes,
     )
 
 

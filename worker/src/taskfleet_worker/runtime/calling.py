@@ -1,0 +1,102 @@
+"""How a handler is called: on the event loop, in a thread, or in a child process."""
+
+import asyncio
+import logging
+import pickle
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from inspect import isawaitable
+from typing import TYPE_CHECKING, cast
+
+from taskfleet_worker.context import Hear, current_context
+from taskfleet_worker.registry import Handler, Reference
+from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result
+from taskfleet_worker.runtime.calls import Call
+
+if TYPE_CHECKING:
+    from taskfleet_worker.runtime.children import Children
+
+_log = logging.getLogger("taskfleet.worker")
+
+
+class Caller:
+    """Calls handlers; threads and children are made when the first handler wants one."""
+
+    def __init__(self, *, threads: int, overload_pause_seconds: float, hear: Hear, stopped: Callable[[Call, BaseException], None]) -> None:
+        self._thread_count = threads
+        self._overload_pause_seconds = overload_pause_seconds
+        self._hear = hear
+        self._stopped = stopped
+        """Called as soon as a call in a thread is stopped: its thread may take its time."""
+        self._threads: ThreadPoolExecutor | None = None
+        self._children: Children | None = None
+
+    async def conclude(self, call: Call, payloads: Sequence[object]) -> Sequence[Conclusion]:
+        """Call the handler; one conclusion for each task, or none where they were told already. Raises what an async handler raised."""
+        payload: object = payloads
+        context: object = [job.context for job in call.jobs]
+        if call.handler.batch_size is None:
+            payload, context = payloads[0], call.jobs[0].context
+            current_context.set(call.jobs[0].context)
+        if call.handler.in_process is not None:
+            return await self._in_child(call, call.handler.in_process, payload, context)
+        if not call.handler.is_async:
+            return await self._in_thread(call, payload, context)
+        return self._of_result(call, await cast("Awaitable[object]", call.handler.call(payload, context)))
+
+    def of_error(self, call: Call, error: BaseException) -> Sequence[Conclusion]:
+        """One conclusion for each task of a call that raised."""
+        return conclude_error(call.tasks, error, overload_pause_seconds=self._overload_pause_seconds)
+
+    async def close(self) -> None:
+        """Let go of what was kept for the next call."""
+        if self._children is not None:
+            await self._children.close()
+
+    async def _in_thread(self, call: Call, payload: object, context: object) -> Sequence[Conclusion]:
+        """Call a blocking handler. If it is stopped its endings are told at once, but it keeps its slots until its thread is free."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._thread_count, thread_name_prefix="taskfleet-task")
+        loop = asyncio.get_running_loop()
+        thread = loop.run_in_executor(self._threads, copy_context().run, _call, call.handler, payload, context)
+        try:
+            result, error = await asyncio.shield(thread)
+        except asyncio.CancelledError as cancelled:
+            self._stopped(call, cancelled)
+            for job in call.jobs:
+                _log.warning("task.lingers", extra={"task_id": job.task.task_id, "kind": job.task.kind, "reason": str(job.stopped)})
+            await asyncio.wait([thread])
+            return ()
+        if error is not None:
+            return self.of_error(call, error)
+        # A plain function may hand on what an async one returned, as decorators do.
+        return self._of_result(call, await result if isawaitable(result) else result)
+
+    async def _in_child(self, call: Call, handler: Reference, payload: object, context: object) -> Sequence[Conclusion]:
+        """Call a function in a child process, which is killed if the call is cancelled."""
+        from taskfleet_worker.runtime.child import Request
+        from taskfleet_worker.runtime.children import Children
+
+        if self._children is None:
+            self._children = Children(self._hear)
+        request = Request(
+            handler=handler,
+            tasks=call.tasks,
+            is_batch=call.handler.batch_size is not None,
+            arguments=pickle.dumps((payload, context)),
+            overload_pause_seconds=self._overload_pause_seconds,
+        )
+        return await self._children.call(request)
+
+    def _of_result(self, call: Call, result: object) -> Sequence[Conclusion]:
+        is_batch = call.handler.batch_size is not None
+        return conclude_result(call.tasks, result, is_batch=is_batch, overload_pause_seconds=self._overload_pause_seconds)
+
+
+def _call(handler: Handler, payload: object, context: object) -> tuple[object, BaseException | None]:
+    """Call a blocking handler; errors come back as values, since a StopIteration cannot cross a future."""
+    try:
+        return handler.call(payload, context), None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - handed on to where handlers' errors are judged
+        return None, error
