@@ -51,7 +51,7 @@ async def missing() -> None:
 
 
 @tasks.task("later")
-async def later(context: Context) -> None:
+async def later(_payload: object, context: Context) -> None:
     """Comes back once."""
     if context.task_id in postponed:
         postponed.remove(context.task_id)
