@@ -22,6 +22,7 @@ class Queue(Protocol):
     async def lose(self, session_id: UUID) -> None: ...
     async def drain(self, session_id: UUID, *, draining: bool = True) -> None: ...
     async def cancel(self, task_id: int) -> None: ...
+    async def limit(self, kind: str) -> None: ...
 
 
 class FakeQueue:
@@ -40,6 +41,9 @@ class FakeQueue:
 
     async def cancel(self, task_id: int) -> None:
         self.fake.cancelled.add(task_id)
+
+    async def limit(self, kind: str) -> None:
+        self.fake.limited.add(kind)
 
 
 class RealQueue:
@@ -75,6 +79,10 @@ class RealQueue:
 
         async with AsyncProducer(self.url, queue="default") as producer:
             await producer.cancel(task_id)
+
+    async def limit(self, kind: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("UPDATE taskfleet.kinds SET max_concurrent = 5 WHERE name = %s", [kind])
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -321,3 +329,13 @@ async def test_a_note_is_taken_down_while_its_lease_holds(queue: Queue) -> None:
     notes = [LeaseNote(lease=task.lease, progress={"share": 0.5}, longer_seconds=60.0) for task in (kept, finished)]
 
     assert tuple(await queue.store.note(notes)) == (finished.task_id,)
+
+
+@pytest.mark.requirement("B5")
+async def test_kinds_with_a_limit_are_told(queue: Queue) -> None:
+    await opened(queue, kinds=("mail", "fax"))
+    before = await queue.store.limited_kinds("default", kinds=["mail", "fax"])
+    await queue.limit("fax")
+
+    assert list(before) == []
+    assert list(await queue.store.limited_kinds("default", kinds=["mail", "fax"])) == ["fax"]

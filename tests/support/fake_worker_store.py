@@ -77,6 +77,8 @@ class FakeWorkerStore:
         self.missing: set[str] = set()
         self.cancelled: set[int] = set()
         self.faults = Faults()
+        self.limited: set[str] = set()
+        """Kinds with a quota or a rate; the fake does not keep to any."""
         self.notes: list[LeaseNote] = []
         """What handlers said, as it was written."""
         self.trips: list[str] = []
@@ -173,6 +175,10 @@ class FakeWorkerStore:
         await self._begin("marks")
         waiting = {task.kind for task in self.tasks.values() if task.state == "ready"}
         return [Mark(kind=kind, priority=5, run_at=START) for kind in kinds if kind in waiting]
+
+    async def limited_kinds(self, queue: str, *, kinds: Sequence[str]) -> Sequence[str]:
+        await self._begin("limits")
+        return [kind for kind in kinds if kind in self.limited]
 
     async def claim(self, session_id: UUID, *, kinds: Sequence[str], limit: int, marks: Sequence[Mark] = (), stale_slots: int = 0) -> Claim:
         await self._begin("claim")

@@ -149,6 +149,14 @@ class QueuePolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Backoff:
+    """The pauses between attempts: from the first to the longest."""
+
+    min_seconds: float
+    max_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewSession:
     """A worker process that starts."""
 
@@ -161,6 +169,8 @@ class NewSession:
     kinds: Sequence[str]
     """The kinds it has handlers for; unknown ones are created."""
     lease_seconds: float
+    backoff: Backoff | None = None
+    """What the worker's own settings wish for a queue that nobody has written a policy for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,7 +282,7 @@ class Release:
 
     lease: LeaseRef
     code: ErrorCode
-    """OVERLOADED, RETRY_LATER or SHUTDOWN."""
+    """OVERLOADED, RETRY_LATER, SHUTDOWN or UNSTARTED."""
     delay_seconds: float = 0.0
 
 

@@ -60,6 +60,8 @@ class ErrorCode(StrEnum):
     """Its handler asked for a later moment; the task was released. No sign of overload."""
     SHUTDOWN = "TASK_SHUTDOWN"
     """Its worker shut down before it was done; the task was released."""
+    UNSTARTED = "TASK_UNSTARTED"
+    """Its worker claimed it ahead of a free slot, and none became free in time; the task was released."""
 
 
 class DeadReason(StrEnum):

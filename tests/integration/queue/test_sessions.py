@@ -6,7 +6,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from taskfleet.models import HeartbeatAnswer, LeaseRef
+from taskfleet.models import Backoff, HeartbeatAnswer, KindPolicy, LeaseRef, NewSession
 from taskfleet.words import TaskState, Verdict
 from tests.integration.queue.plans import watched
 from tests.integration.queue.scene import Scene, completed, ids, released
@@ -170,3 +170,20 @@ async def test_heartbeat_of_a_thousand_leases_is_quick(scene: Scene) -> None:
         )
 
     assert max(node.rows for node in nodes if node.relation == "leases") <= 1_000
+
+
+@pytest.mark.requirement("B16")
+async def test_a_workers_wish_for_backoff_counts_until_there_is_a_policy(scene: Scene) -> None:
+    async def opened_with(lowest: float, highest: float) -> dict[str, object]:
+        backoff = Backoff(min_seconds=lowest, max_seconds=highest)
+        await scene.worker.open_session(
+            NewSession(session_id=uuid4(), queue=scene.queue, worker="w", slots=1, kinds=("send",), lease_seconds=60, backoff=backoff)
+        )
+        (row,) = await scene.rows("SELECT default_min_backoff_seconds AS low, default_max_backoff_seconds AS high FROM taskfleet.queues")
+        return row
+
+    wished = await opened_with(0.5, 4.0)
+    await scene.policy(KindPolicy(kind="send"))
+
+    assert wished == {"low": 0.5, "high": 4.0}
+    assert await opened_with(9.0, 9.0) == wished

@@ -1,9 +1,11 @@
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from taskfleet.errors import SettingsError
+from taskfleet.models import Backoff
 from taskfleet_worker.settings import WorkerSettings, read_settings
 
 URL = "postgresql://shop:secret@db/orders"
@@ -148,3 +150,53 @@ def test_a_file_that_cannot_be_read_or_is_empty_is_named(tmp_path: Path) -> None
 @pytest.mark.parametrize(("text", "expected"), [("on", True), ("YES", True), ("0", False), ("off", False)])
 def test_a_switch_understands_the_usual_words(text: str, expected: bool) -> None:
     assert settings(POOLED=text).database.pooled is expected
+
+
+def file_of(folder: Path, content: str) -> Path:
+    path = folder / "worker.toml"
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+@pytest.mark.requirement("E2")
+@pytest.mark.requirement("B16")
+def test_a_file_says_what_the_environment_does_not(tmp_path: Path) -> None:
+    file = file_of(tmp_path, 'concurrency = 8\nqueue = "mail"\npooled = true\nlease_seconds = 12.5\n[kind_rate_limit_ms]\nresize = 250\n')
+    environ = {"TASKFLEET_DATABASE_URL": URL, "TASKFLEET_QUEUE": "fax"}
+    found = read_settings(environ, file=file)
+    named = read_settings({**environ, "TASKFLEET_SETTINGS_FILE": str(file)})
+
+    assert (found.concurrency, found.queue, found.database.pooled, found.lease_seconds) == (8, "fax", True, 12.5)
+    assert (found.prefetch, found.kinds.rate_limit_seconds) == (8, {"resize": 0.25})
+    assert named.concurrency == 8
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("concurency = 8", "there is no setting 'concurency': did you mean concurrency?"),
+        ("xyzzy = 8", "there is no setting 'xyzzy': docs/worker.md lists all settings"),
+        ("concurrency = 0", "TASKFLEET_CONCURRENCY is '0', allowed is a whole number from 1 to 1024"),
+        ("concurrency = ", "worker.toml is no TOML"),
+    ],
+    ids=["nearly a setting", "no setting", "out of bounds", "no TOML"],
+)
+def test_a_wrong_file_is_told_as_it_is(tmp_path: Path, content: str, expected: str) -> None:
+    with pytest.raises(SettingsError, match="(?s)" + re.escape(expected)):
+        read_settings({"TASKFLEET_DATABASE_URL": URL}, file=file_of(tmp_path, content))
+
+
+def test_a_file_that_is_not_there_is_told_with_everything_else(tmp_path: Path) -> None:
+    said = complaint({"TASKFLEET_SETTINGS_FILE": str(tmp_path / "none.toml"), "TASKFLEET_CONCURRENCY": "many"})
+
+    assert "allowed is a readable file (No such file or directory)" in said
+    assert "TASKFLEET_CONCURRENCY is 'many'" in said
+
+
+@pytest.mark.requirement("B16")
+def test_backoff_is_the_queues_unless_the_environment_wishes_otherwise() -> None:
+    assert settings().backoff is None
+    assert settings(BACKOFF_MIN_MS="500").backoff == Backoff(min_seconds=0.5, max_seconds=60.0)
+    assert settings(MIN_BACKOFF_SECONDS="1", MAX_BACKOFF_SECONDS="4").backoff == Backoff(min_seconds=1.0, max_seconds=4.0)
+    said = complaint({"TASKFLEET_DATABASE_URL": URL, "TASKFLEET_MAX_BACKOFF_SECONDS": "1"})
+    assert said == "TASKFLEET_MAX_BACKOFF_SECONDS is 1, allowed is at least TASKFLEET_MIN_BACKOFF_SECONDS (2)"

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from taskfleet.errors import DatabaseUnreachableError, SchemaError, SettingsError
@@ -14,8 +15,8 @@ from taskfleet_worker.runtime.worker import Exit
 from taskfleet_worker.settings import WorkerSettings, read_settings
 
 EPILOG = """\
-Settings come from environment variables: TASKFLEET_DATABASE_URL (or _FILE), TASKFLEET_QUEUE, TASKFLEET_CONCURRENCY and others;
-docs/worker.md lists them all.
+Settings come from environment variables: TASKFLEET_DATABASE_URL (or _FILE), TASKFLEET_QUEUE, TASKFLEET_CONCURRENCY and others, and
+from a file (--settings); docs/worker.md lists them all.
 
 exit codes: 0 everything finished or given back · 1 could not start · 2 wrong arguments, settings or handlers · 3 database not
 reachable or without schema · 4 stopped while the database was away · 128 + n a second signal n hastened the stop
@@ -26,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     given = _parser().parse_args(arguments)
     try:
-        return _check(given.tasks) if given.command == "check" else _run(given.tasks, given.errand)
+        settings = _settings(given.tasks, given.settings)
+        return _check(settings) if given.command == "check" else _run(replace(settings, errand=given.errand))
     except (SettingsError, TasksNotFoundError, HandlerError) as error:
         return _complain(error, Exit.USAGE)
     except (DatabaseUnreachableError, SchemaError) as error:
@@ -37,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
 
 
-def _run(target: str | None, errand: Errand) -> int:
-    settings = replace(_settings(target), errand=errand)
+def _run(settings: WorkerSettings) -> int:
     _configure_logging(settings)
     from taskfleet_worker.loading import load_tasks
 
@@ -50,8 +51,7 @@ def _run(target: str | None, errand: Errand) -> int:
     return asyncio.run(serve(settings, tasks))
 
 
-def _check(target: str | None) -> int:
-    settings = _settings(target)
+def _check(settings: WorkerSettings) -> int:
     from taskfleet_worker.loading import load_tasks
 
     tasks = load_tasks(str(settings.tasks))
@@ -61,8 +61,8 @@ def _check(target: str | None) -> int:
     return Exit.DONE
 
 
-def _settings(target: str | None) -> WorkerSettings:
-    settings = read_settings(terminal=sys.stdout.isatty())
+def _settings(target: str | None, file: Path | None) -> WorkerSettings:
+    settings = read_settings(file=file, terminal=sys.stdout.isatty())
     settings = replace(settings, tasks=target or settings.tasks)
     if settings.tasks is None:
         raise SettingsError("nothing says where the handlers are: give --tasks package.module, or set TASKFLEET_TASKS")
@@ -92,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(errand=Errand.ENDLESS)
     check = commands.add_parser("check", help="say whether a worker would start, and what it would claim; changes nothing")
     for command in (run, check):
+        command.add_argument(
+            "--settings",
+            metavar="FILE",
+            type=Path,
+            help="a TOML file of settings; the environment goes first (default: TASKFLEET_SETTINGS_FILE)",
+        )
         command.add_argument(
             "--tasks", metavar="MODULE", help="where the handlers are: package.module, or package.module:name (default: TASKFLEET_TASKS)"
         )

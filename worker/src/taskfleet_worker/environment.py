@@ -1,11 +1,13 @@
-"""Reads typed values from environment variables and gathers every fault, so that one start tells them all."""
+"""Reads typed values from environment variables, and from a file below them, and gathers every fault, so that one start tells them all."""
 
+import difflib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from taskfleet.errors import SettingsError
+from taskfleet_worker.settings_file import key_of, read_settings_file
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -15,16 +17,38 @@ class Environment:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
+        self._file: Mapping[str, str] = {}
+        self._path: Path | None = None
+        self._asked: set[str] = set()
         self._problems: list[str] = []
 
+    def add_file(self, path: Path | None) -> None:
+        """Take what the environment does not say from a file, if there is one."""
+        if path is None:
+            return
+        self._path = path
+        try:
+            self._file = read_settings_file(path)
+        except SettingsError as error:
+            self._problems.append(str(error))
+
     def raise_problems(self) -> None:
-        """Raise SettingsError if anything was missing or wrong so far."""
+        """Raise SettingsError if anything was missing or wrong so far, or the file has a setting that nobody asked for."""
+        for unknown in sorted(self._file.keys() - self._asked):
+            near = difflib.get_close_matches(key_of(unknown), [key_of(name) for name in self._asked], n=1)
+            advice = f"did you mean {near[0]}?" if near else "docs/worker.md lists all settings"
+            self._problems.append(f"{self._path}: there is no setting {key_of(unknown)!r}: {advice}")
         if self._problems:
             raise SettingsError("\n".join(self._problems))
 
+    def complain(self, problem: str) -> None:
+        """Something is wrong with several settings together."""
+        self._problems.append(problem)
+
     def optional_text(self, name: str) -> str | None:
         """The text, or None."""
-        return self._environ.get(name, "").strip() or None
+        self._asked.add(name)
+        return self._environ.get(name, "").strip() or self._file.get(name, "").strip() or None
 
     def text(self, name: str, *, default: str) -> str:
         """The text, or the default."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+from taskfleet.models import Backoff
 from taskfleet.names import validated_queue
 from taskfleet.schema_name import DEFAULT_SCHEMA, validated_schema
 from taskfleet_worker.environment import Environment
@@ -109,6 +110,8 @@ class WorkerSettings:
     pod_uid: str | None = None
     concurrency: int = 1
     """Tasks running at once. 1 by default: a handler's memory is unknown until someone has measured it."""
+    prefetch: int = 1
+    """Most tasks claimed ahead of a free slot; read from the environment it is as many as there are slots."""
     lease_seconds: float = 600.0
     """How long claimed tasks stay ours without a heartbeat: longer than a paused machine, short enough to notice a dead one."""
     drain_seconds: float = 30.0
@@ -118,6 +121,8 @@ class WorkerSettings:
     missing_entity_seconds: float = 60.0
     """How long this process itself remembers a missing entity; the fleet's memory is in the database."""
     missing_entity_size: int = 10_000
+    backoff: Backoff | None = None
+    """For a queue that nobody has written a policy for; None leaves its defaults, 2 to 60 s."""
     loops: LoopSettings = field(default_factory=LoopSettings)
     kinds: KindSettings = field(default_factory=KindSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
@@ -140,25 +145,32 @@ class WorkerSettings:
         return self.drain_seconds - min(5.0, self.drain_seconds * 0.2)
 
 
-def read_settings(environ: Mapping[str, str] | None = None, *, terminal: bool = False) -> WorkerSettings:
-    """The settings that the environment asks for; `terminal` says whether a person reads the log.
+def read_settings(environ: Mapping[str, str] | None = None, *, file: Path | None = None, terminal: bool = False) -> WorkerSettings:
+    """The settings that the environment asks for, else a file (`file`, or the one that TASKFLEET_SETTINGS_FILE names).
 
-    Raises SettingsError naming every variable that is missing or wrong, what was found and what is allowed.
+    `terminal` says whether a person reads the log. Raises SettingsError naming everything that is missing or wrong, what was found and
+    what is allowed.
     """
     read = Environment(os.environ if environ is None else environ)
+    named = read.optional_text("TASKFLEET_SETTINGS_FILE")
+    read.add_file(file or (None if named is None else Path(named)))
+    database = _database(read)
     lease_seconds = read.seconds("TASKFLEET_LEASE_SECONDS", default=600.0, low=2.0, milliseconds="TASKFLEET_LEASE_MS")
+    concurrency = read.whole("TASKFLEET_CONCURRENCY", default=1, low=1, high=1024)
     settings = WorkerSettings(
-        database=_database(read),
+        database=database,
         queue=read.checked("TASKFLEET_QUEUE", validated_queue, default="default"),
         tasks=read.optional_text("TASKFLEET_TASKS"),
         worker_id=read.optional_text("TASKFLEET_WORKER_ID") or f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:4]}",
         pod_uid=read.optional_text("TASKFLEET_POD_UID"),
-        concurrency=read.whole("TASKFLEET_CONCURRENCY", default=1, low=1, high=1024),
+        concurrency=concurrency,
+        prefetch=read.whole("TASKFLEET_PREFETCH", default=concurrency, low=0, high=1000),
         lease_seconds=lease_seconds,
         drain_seconds=read.seconds("TASKFLEET_DRAIN_SECONDS", default=30.0, low=0.0),
         overload_pause_seconds=read.seconds("TASKFLEET_OVERLOAD_PAUSE_SECONDS", default=1.0, low=0.0),
         missing_entity_seconds=read.seconds("TASKFLEET_MISSING_ENTITY_SECONDS", default=60.0, low=0.0),
         missing_entity_size=read.whole("TASKFLEET_MISSING_ENTITY_SIZE", default=10_000, low=1, high=1_000_000),
+        backoff=_backoff(read),
         loops=_loops(read),
         kinds=_kinds(read),
         telemetry=_telemetry(read, terminal=terminal),
@@ -177,6 +189,18 @@ def _database(read: Environment) -> DatabaseSettings:
         connect_tries=read.whole("TASKFLEET_CONNECT_TRIES", default=5, low=1, high=1000),
         answer_seconds=read.seconds("TASKFLEET_ANSWER_SECONDS", default=30.0, low=0.1),
     )
+
+
+def _backoff(read: Environment) -> Backoff | None:
+    lowest = read.optional_seconds("TASKFLEET_MIN_BACKOFF_SECONDS", low=0.0, milliseconds="TASKFLEET_BACKOFF_MIN_MS")
+    highest = read.optional_seconds("TASKFLEET_MAX_BACKOFF_SECONDS", low=0.0, milliseconds="TASKFLEET_BACKOFF_MAX_MS")
+    if lowest is None and highest is None:
+        return None
+    backoff = Backoff(min_seconds=2.0 if lowest is None else lowest, max_seconds=60.0 if highest is None else highest)
+    if backoff.max_seconds < backoff.min_seconds:
+        lowest_name, found = "TASKFLEET_MIN_BACKOFF_SECONDS", f"TASKFLEET_MAX_BACKOFF_SECONDS is {backoff.max_seconds:g}"
+        read.complain(f"{found}, allowed is at least {lowest_name} ({backoff.min_seconds:g})")
+    return backoff
 
 
 def _loops(read: Environment) -> LoopSettings:

@@ -44,6 +44,9 @@ class WorkerStore:
             # Two statements: a queue that another worker has created meanwhile is seen by a new snapshot only.
             await connection.execute(self._database.query("create_kinds"), parameters)
             await connection.execute(self._database.query("open_session"), parameters)
+            if session.backoff is not None:
+                wished = {"lowest": session.backoff.min_seconds, "highest": session.backoff.max_seconds, "queue": session.queue}
+                await connection.execute(self._database.query("wish_backoff"), wished)
 
         await self._database.run(work)
 
@@ -146,6 +149,16 @@ class WorkerStore:
         async def work(connection: _Connection) -> Sequence[Mark]:
             cursor = await connection.execute(self._database.query("low_water_marks"), {"queue": queue, "kinds": list(kinds)})
             return tuple(Mark(kind=kind, priority=priority, run_at=run_at) for kind, priority, run_at in await cursor.fetchall())
+
+        return await self._database.run(work)
+
+    async def limited_kinds(self, queue: str, *, kinds: Sequence[str]) -> Sequence[str]:
+        """Those of the kinds that a quota, a rate or a ceiling limits; all of them where the queue as a whole is limited."""
+
+        async def work(connection: _Connection) -> Sequence[str]:
+            cursor = connection.cursor(row_factory=scalar_row)
+            await cursor.execute(self._database.query("limited_kinds"), {"queue": queue, "kinds": list(kinds)})
+            return tuple(await cursor.fetchall())
 
         return await self._database.run(work)
 

@@ -369,7 +369,7 @@ async def test_a_shutdown_gives_back_what_runs() -> None:
     in_time = await workshop.jobs.finished(within=0.01)
     workshop.jobs.stop_all(StopReason.SHUTDOWN)
     await workshop.jobs.finished(within=5.0)
-    workshop.jobs.give_back(claimed_task(2))
+    workshop.jobs.give_back(claimed_task(2), ErrorCode.SHUTDOWN)
 
     assert not in_time
     assert [ending.record for ending in workshop.outbox.take(10)] == [

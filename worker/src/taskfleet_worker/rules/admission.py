@@ -56,6 +56,11 @@ class Admission:
         kinds = tuple(kind for kind, room in rooms.items() if room > 0)
         return Request(kinds=kinds, limit=min((rooms[kind] for kind in kinds), default=0))
 
+    @property
+    def limited(self) -> bool:
+        """Whether this worker limits any kind."""
+        return bool(self._limits)
+
     def covers_all(self, request: Request) -> bool:
         """Whether a request leaves out no kind."""
         return len(request.kinds) == len(self._kinds)

@@ -30,4 +30,6 @@ class Bench:
     """Called when a job has ended or a slot became free."""
     lost: Callable[[ClaimedTask, float], None]
     """Called when a job's result is dropped because its lease was lost, with the seconds it ran."""
+    ran: Callable[[float], None] = lambda _seconds: None
+    """Called with the seconds that a job took, however it ended."""
     clock: Clock = time.monotonic

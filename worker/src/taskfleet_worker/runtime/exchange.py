@@ -14,7 +14,7 @@ from uuid import UUID
 
 from taskfleet.errors import DatabaseUnreachableError
 from taskfleet.models import Claim, Mark, Settled, Settlement
-from taskfleet.words import Verdict
+from taskfleet.words import ErrorCode, Verdict
 from taskfleet_worker.rules.endings import Ending, record_of_refused_write
 from taskfleet_worker.runtime.holdings import Holdings
 from taskfleet_worker.runtime.intake import Ask, Intake
@@ -82,7 +82,9 @@ class Exchange:
 
     async def once(self) -> None:
         """One round trip: write what has ended, claim for what is free."""
-        ask = self._intake.ask()
+        if self._clock() >= self._holdings.shelf.give_back_at:
+            self._holdings.give_back(ErrorCode.UNSTARTED)
+        ask = self._intake.ask(waiting=len(self._holdings.shelf))
         endings = self._outbox.take(SETTLEMENT_SIZE)
         self._holdings.claiming = ask is not None
         try:
@@ -117,11 +119,11 @@ class Exchange:
         self._intake.took(ask, claim)
         self._reporter.claimed(claim)
         if claim.verdict is Verdict.SESSION_LOST and self._session.lose(ask.session_id):
-            self._holdings.jobs.stop_lost(list(self._holdings.jobs.leases()))
+            self._holdings.stop_lost(list(self._holdings.leases()))
         if not self._intake.stopped:
-            return self._holdings.jobs.start(claim.tasks)
+            return self._holdings.take_in(claim.tasks)
         for task in claim.tasks:
-            self._holdings.jobs.give_back(task)
+            self._holdings.jobs.give_back(task, ErrorCode.SHUTDOWN)
         return None
 
     async def _settle_singly(self, count: int) -> None:
@@ -146,7 +148,7 @@ class Exchange:
             self._reporter.settled([instead], await self._store.settle(settlement_of([instead])))
 
     def _seconds_to_next(self) -> float:
-        return min(self._seconds_to_flush(), self._intake.seconds_to_next())
+        return min(self._seconds_to_flush(), self._intake.seconds_to_next(), self._holdings.shelf.give_back_at - self._clock())
 
     def _seconds_to_flush(self) -> float:
         oldest = self._outbox.oldest

@@ -65,15 +65,14 @@ class Heartbeat:
     async def _renew(self, session_id: UUID) -> None:
         held = {lease.task_id: lease for lease in self._holdings.leases()}
         answer = await self._store.heartbeat(session_id, held=list(held.values()))
-        jobs = self._holdings.jobs
         if not answer.known:
             if self._session.lose(session_id):
-                jobs.stop_lost(list(held.values()))
+                self._holdings.stop_lost(list(held.values()))
             self._news()
             return
         # What ended while the beat was under way may be named as lost: only jobs that still run under the lease we sent are stopped.
-        jobs.stop_lost([held[task_id] for task_id in answer.lost if task_id in held])
-        jobs.stop_cancelled([held[task_id] for task_id in answer.cancelled if task_id in held])
+        self._holdings.stop_lost([held[task_id] for task_id in answer.lost if task_id in held])
+        self._holdings.stop_cancelled([held[task_id] for task_id in answer.cancelled if task_id in held])
         if answer.released:
             _log.warning("session.leases_released", extra={"session_id": str(session_id), "released": answer.released})
         if session_id == self._session.id:

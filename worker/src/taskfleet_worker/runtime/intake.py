@@ -14,6 +14,7 @@ from taskfleet_worker.rules.errand import Errand, is_done
 from taskfleet_worker.rules.lanes import StaleCredit
 from taskfleet_worker.rules.markbook import MarkBook
 from taskfleet_worker.rules.pace import Pace
+from taskfleet_worker.rules.prefetch import Prefetch
 from taskfleet_worker.rules.slots import Slots
 from taskfleet_worker.runtime.bell import Bell
 from taskfleet_worker.runtime.session import Session
@@ -40,6 +41,7 @@ class Appetite:
     pace: Pace
     credit: StaleCredit
     marks: MarkBook
+    prefetch: Prefetch
     trusted_seconds: float
     """How long marks are used after their last refresh."""
 
@@ -84,12 +86,18 @@ class Intake:
             return inf if start is None else start - now
         return rules.pace.due_at - now
 
-    def ask(self) -> Ask | None:
-        """The claim to make now; None if there is no room or no right to one. Whether it is due is for the caller to say."""
+    def ask(self, *, waiting: int = 0) -> Ask | None:
+        """The claim to make now, where so many claimed tasks wait for a slot already; None if there is no room or no right to one.
+
+        Whether it is due is for the caller to say.
+        """
         if not self._may_claim or self._session.id is None:
             return None
         rules, now = self._rules, self._clock()
         request = rules.admission.request(free=rules.slots.free(now=now), now=now)
+        ahead = self._ahead() - waiting
+        if ahead > 0:
+            request = Request(kinds=request.kinds, limit=request.limit + ahead)
         if not request.limit:
             return None
         return Ask(
@@ -100,9 +108,17 @@ class Intake:
             quiet=not rules.slots.taken and not rules.slots.pausing and rules.admission.covers_all(request),
         )
 
+    def _ahead(self) -> int:
+        """Tasks that may wait for a slot: none while a slot pauses, a limit of this worker counts, or one claim is all that is wanted."""
+        rules = self._rules
+        if rules.slots.pausing or rules.admission.limited or self._errand is Errand.ONCE:
+            return 0
+        return rules.prefetch.size
+
     def took(self, ask: Ask, claim: Claim) -> None:
         """Take in what a claim brought: the pace, the marks, the lanes and what it says about the session."""
         rules, brought = self._rules, len(claim.tasks)
+        rules.prefetch.claimed(filled=brought >= ask.request.limit, limited=claim.limited)
         rules.pace.claimed(claim.verdict, asked=ask.request.limit, brought=brought, now=self._clock(), jitter=self._random())
         if brought:
             self.active = True

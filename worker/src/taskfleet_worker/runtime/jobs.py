@@ -45,7 +45,7 @@ class Jobs:
         self._calls: set[Call] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         pause = bench.overload_pause_seconds
-        self._caller = Caller(threads=bench.slots.count, overload_pause_seconds=pause, hear=self.hear, stopped=self._end_cancelled)
+        self._caller = Caller(threads=bench.slots.count, overload_pause_seconds=pause, hear=self._heard, stopped=self._end_cancelled)
 
     @property
     def running(self) -> int:
@@ -80,9 +80,13 @@ class Jobs:
             for first in range(0, len(waiting), size):
                 self._launch(handler, waiting[first : first + size])
 
-    def give_back(self, task: ClaimedTask) -> None:
-        """Release a task without having started it: the worker is going down."""
-        self._refuse(task, Release(lease=task.lease, code=ErrorCode.SHUTDOWN))
+    def give_back(self, task: ClaimedTask, code: ErrorCode) -> None:
+        """Release a task without having started it."""
+        self._refuse(task, Release(lease=task.lease, code=code))
+
+    def refuse_cancelled(self, task: ClaimedTask) -> None:
+        """Somebody wants the task stopped before it started."""
+        self._refuse(task, record_of_cancelled(task))
 
     def stop_lost(self, leases: Sequence[LeaseRef]) -> None:
         """These leases are lost: stop their handlers and drop what comes out."""
@@ -226,6 +230,7 @@ class Jobs:
         now = self._bench.clock()
         if job.timer is not None:
             job.timer.cancel()
+        self._bench.ran(now - job.started)
         if job.stopped is StopReason.LEASE_LOST or conclusion is None:
             return self._bench.lost(job.task, now - job.started)
         self._forget(job)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from taskfleet.models import Mark
-from taskfleet_worker.rules.markbook import MarkBook
-from taskfleet_worker.runtime.intake import Intake
+from taskfleet_worker.runtime.intake import Appetite, Intake
 from taskfleet_worker.runtime.supervisor import Beat
 
 
@@ -17,14 +16,17 @@ class MarkStore(Protocol):
     async def low_water_marks(self, queue: str, *, kinds: Sequence[str]) -> Sequence[Mark]:
         """One mark per kind and priority that has waiting tasks."""
 
+    async def limited_kinds(self, queue: str, *, kinds: Sequence[str]) -> Sequence[str]:
+        """Those that a quota, a rate or a ceiling limits; all of them where the queue as a whole is limited."""
+
 
 class MarkRefresh:
-    """Asks for marks every `seconds` while claims bring tasks; an idle worker asks for none and trusts none."""
+    """Asks for marks and limits every `seconds` while claims bring tasks; an idle worker asks for none and trusts none."""
 
-    def __init__(self, store: MarkStore, intake: Intake, marks: MarkBook, *, queue: str, kinds: Sequence[str], seconds: float) -> None:
+    def __init__(self, store: MarkStore, intake: Intake, appetite: Appetite, *, queue: str, kinds: Sequence[str], seconds: float) -> None:
         self._store = store
         self._intake = intake
-        self._marks = marks
+        self._appetite = appetite
         self._queue = queue
         self._kinds = tuple(kinds)
         self._seconds = seconds
@@ -36,5 +38,6 @@ class MarkRefresh:
             if self._intake.active:
                 self._intake.active = False
                 marks = await self._store.low_water_marks(self._queue, kinds=self._kinds)
-                self._marks.refreshed(marks, now=time.monotonic())
+                self._appetite.marks.refreshed(marks, now=time.monotonic())
+                self._appetite.prefetch.told(limited=bool(await self._store.limited_kinds(self._queue, kinds=self._kinds)))
             await asyncio.sleep(self._seconds)

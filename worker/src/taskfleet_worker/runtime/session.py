@@ -52,6 +52,7 @@ class Session:
                 slots=self._settings.concurrency,
                 kinds=self._kinds,
                 lease_seconds=self._settings.lease_seconds,
+                backoff=self._settings.backoff,
             )
         )
         self.id, self.draining, self.drained = new, False, False

@@ -11,6 +11,7 @@ from math import inf
 from typing import Protocol
 
 from taskfleet.errors import DatabaseUnreachableError
+from taskfleet.words import ErrorCode
 from taskfleet_worker.registry import Tasks
 from taskfleet_worker.rules.admission import Admission, KindLimit
 from taskfleet_worker.rules.endings import StopReason
@@ -18,6 +19,7 @@ from taskfleet_worker.rules.lanes import StaleCredit
 from taskfleet_worker.rules.markbook import MarkBook
 from taskfleet_worker.rules.missing import MissingEntities
 from taskfleet_worker.rules.pace import Pace
+from taskfleet_worker.rules.prefetch import Prefetch
 from taskfleet_worker.rules.slots import Slots
 from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.exchange import Exchange, ExchangeStore
@@ -145,6 +147,7 @@ class Worker:
     async def _go_down(self) -> int:
         parts, jobs = self._parts, self._parts.holdings.jobs
         parts.intake.stopped = True
+        parts.holdings.give_back(ErrorCode.SHUTDOWN)
         parts.intake.bell.ring()
         _log.info("worker.stopping", extra={"running": jobs.running, "drain_seconds": self._settings.handler_drain_seconds})
         await self._let_finish()
@@ -197,7 +200,7 @@ def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> 
     """Build the parts and connect them."""
     kinds = tuple(tasks.handlers)
     metrics = WorkerMetrics(queue=settings.queue, kinds=kinds)
-    slots, outbox, marks = Slots(settings.concurrency), Outbox(), MarkBook()
+    slots, outbox = Slots(settings.concurrency), Outbox()
     session = Session(store, settings, kinds=kinds)
     admission = Admission(kinds, own_limits(settings.kinds, kinds))
     reporter = Reporter(metrics, slots)
@@ -206,7 +209,8 @@ def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> 
         admission=admission,
         pace=Pace(poll_seconds=settings.loops.poll_seconds),
         credit=StaleCredit(most=settings.concurrency),
-        marks=marks,
+        marks=MarkBook(),
+        prefetch=Prefetch(most=settings.prefetch, slots=settings.concurrency),
         trusted_seconds=2.5 * settings.loops.marks_seconds,
     )
     intake = Intake(session, appetite, random=random.random, errand=settings.errand)
@@ -219,10 +223,11 @@ def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> 
         missing=MissingEntities(seconds=settings.missing_entity_seconds, size=settings.missing_entity_size),
         notes=notes,
         overload_pause_seconds=settings.overload_pause_seconds,
-        news=intake.bell.ring,
+        news=lambda: news(holdings, intake),
         lost=reporter.lost,
+        ran=appetite.prefetch.ended,
     )
-    holdings = Holdings(Jobs(bench), outbox)
+    holdings = Holdings(Jobs(bench), outbox, slots)
     exchange = Exchange(store, session, holdings, intake, reporter, flush_seconds=settings.loops.flush_seconds)
     rhythm = Rhythm(seconds=settings.heartbeat_seconds, attentive=lambda: slots.pausing == slots.count)
     return Parts(
@@ -233,9 +238,15 @@ def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> 
         intake=intake,
         exchange=exchange,
         heartbeat=Heartbeat(store, session, holdings, rhythm=rhythm, news=intake.bell.ring),
-        refresh=MarkRefresh(store, intake, marks, queue=settings.queue, kinds=kinds, seconds=settings.loops.marks_seconds),
+        refresh=MarkRefresh(store, intake, appetite, queue=settings.queue, kinds=kinds, seconds=settings.loops.marks_seconds),
         notes=notes,
     )
+
+
+def news(holdings: Holdings, intake: Intake) -> None:
+    """A job has ended or a slot is free: start what waits, and tell the exchange."""
+    holdings.fill()
+    intake.bell.ring()
 
 
 def own_limits(settings: KindSettings, kinds: tuple[str, ...]) -> Mapping[str, KindLimit]:

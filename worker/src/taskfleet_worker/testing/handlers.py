@@ -1,4 +1,4 @@
-"""For tests of handlers: run one as a worker would, without a database.
+"""Handlers without a database: one is run as a worker would, and what the queue would be told is returned.
 
 >>> import asyncio
 >>> from taskfleet_worker import Tasks
