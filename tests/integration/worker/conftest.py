@@ -46,6 +46,15 @@ def block(payload: object, context: Context) -> None:
     say(context, "done")
 
 
+@tasks.task("attentive")
+def attentive(payload: object, context: Context) -> None:
+    """Runs in a thread until nobody wants it any more."""
+    say(context, "started")
+    while True:
+        context.raise_if_cancelled()
+        time.sleep(0.01)
+
+
 @tasks.task("fine")
 async def fine(payload: dict[str, object]) -> None: ...
 
@@ -99,7 +108,7 @@ class Fleet:
 
     def launch(self, **environment: str) -> RunningProcess:
         """A worker process, not waited for."""
-        given = {f"TASKFLEET_{name}": value for name, value in environment.items()}
+        given = {name if name == "PYTHONPATH" else f"TASKFLEET_{name}": value for name, value in environment.items()}
         defaults = {"WITNESS": str(self.witness), "TASKFLEET_CONCURRENCY": "4", "TASKFLEET_DRAIN_SECONDS": "0.2"}
         worker = start_worker(self._processes, self._folder, self.url, module=HANDLERS, environment={**defaults, **given})
         self._workers.append(worker)
@@ -125,6 +134,10 @@ class Fleet:
 
     def let_go(self, task_id: int, *, attempt: int = 1) -> None:
         (self.witness / f"{task_id}-{attempt}-go").touch()
+
+    def reconnect(self) -> None:
+        """Look at the queue over new connections."""
+        self._producer.close()
 
     def close(self) -> None:
         """Let the workers that still live go in order."""

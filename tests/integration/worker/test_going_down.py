@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from tests.support.monitoring import fetched
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     Logged = Callable[[RunningProcess, str], Sequence[Mapping[str, Any]]]
 
 SHORT_LEASE = {"LEASE_SECONDS": "2", "POLL_SECONDS": "0.1", "RECOVERY_SECONDS": "0.2"}
+
+
+def metrics_of(worker: "RunningProcess", logged: "Logged") -> str:
+    """The page of /metrics."""
+    (line,) = logged(worker, "probes.listening")
+    return fetched(f"http://127.0.0.1:{line['port']}/metrics")
 
 
 @pytest.mark.requirement("E3")
@@ -92,7 +99,7 @@ def test_the_task_of_a_killed_worker_is_done_by_another_after_its_lease(fleet: "
 @pytest.mark.requirement("B2")
 @pytest.mark.requirement("B4")
 def test_the_late_word_of_a_frozen_worker_is_refused(fleet: "Fleet", logged: "Logged") -> None:
-    frozen = fleet.start(**SHORT_LEASE)
+    frozen = fleet.start(HTTP_PORT="0", **SHORT_LEASE)
     task_id = fleet.enqueue("hold")
     fleet.wait_for(f"{task_id}-1-started")
     frozen.send(signal.SIGSTOP)
@@ -101,11 +108,13 @@ def test_the_late_word_of_a_frozen_worker_is_refused(fleet: "Fleet", logged: "Lo
     fleet.let_go(task_id, attempt=1)
     frozen.send(signal.SIGCONT)
     frozen.wait_for_output('"task.lease_lost"')
+    refused = metrics_of(frozen, logged)
     during = fleet.task(task_id)
     fleet.let_go(task_id, attempt=2)
     after = fleet.wait_for_state(task_id, "succeeded")
 
     assert (during.state, during.attempt_count) == ("running", 2)
+    assert 'taskfleet_lease_lost_total{kind="hold",queue="default"} 1.0' in refused
     assert after.attempt_count == 2
     assert logged(frozen, "task.completed") == []
     # It lives on under a new session.
