@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from taskfleet.maintenance import Maintenance, MaintenanceSettings
 from taskfleet.store import Database, Limits, WorkerStore
+from taskfleet_worker.errors import WorkerStartError
 from taskfleet_worker.registry import Tasks
 from taskfleet_worker.runtime.supervisor import Beat, Loop
 from taskfleet_worker.runtime.worker import Worker
@@ -19,6 +20,8 @@ from taskfleet_worker.telemetry.probes import Answer, Health, ProbeServer
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+
+    from taskfleet_worker.telemetry.tracing import Tracing
 
 _log = logging.getLogger("taskfleet.worker")
 
@@ -33,7 +36,8 @@ async def serve(settings: WorkerSettings, tasks: Tasks) -> int:
     Where handlers still run in threads at the end, the process is left from here: Python itself would wait for them for ever.
     """
     database = open_database(settings.database)
-    worker = Worker(WorkerStore(database), tasks, settings)
+    tracing = start_tracing(settings)
+    worker = Worker(WorkerStore(database), tasks, settings, tracing=tracing)
     worker.stop.listen()
     scrape = Scrape(worker, settings)
     async with _probes(settings, worker, scrape), database:
@@ -46,6 +50,8 @@ async def serve(settings: WorkerSettings, tasks: Tasks) -> int:
                 code = await worker.run()
         finally:
             await worker.supervisor.stop()
+            if tracing is not None:
+                await _flush_spans()
     if worker.lingering:
         leave_at_once(code)
     return code
@@ -63,6 +69,28 @@ def open_database(settings: DatabaseSettings) -> Database:
         connect_tries=settings.connect_tries,
         limits=Limits(statement_seconds=settings.answer_seconds),
     )
+
+
+def start_tracing(settings: WorkerSettings) -> "Tracing | None":
+    """What makes spans, where OpenTelemetry takes part: asked for by the settings, or loaded by the module of the handlers."""
+    endpoint = settings.telemetry.otlp_endpoint
+    if endpoint is None and "opentelemetry.trace" not in sys.modules:
+        return None
+    try:
+        from taskfleet_worker.telemetry.tracing import Tracing, export_to
+
+        if endpoint is not None:
+            export_to(endpoint, settings)
+    except ImportError as error:
+        message = f"TASKFLEET_OTLP_ENDPOINT is set, but OpenTelemetry is not installed ({error}): pip install 'taskfleet-worker[otlp]'"
+        raise WorkerStartError(message) from error
+    return Tracing(queue=settings.queue)
+
+
+async def _flush_spans() -> None:
+    from taskfleet_worker.telemetry.tracing import flush
+
+    await asyncio.to_thread(flush)
 
 
 def leave_at_once(code: int) -> None:

@@ -90,6 +90,8 @@ class TelemetrySettings:
     """Port of /livez, /readyz and /metrics; 0: any free one; -1: none."""
     pushgateway_url: str | None = None
     push_seconds: float = 15.0
+    otlp_endpoint: str | None = None
+    """An OpenTelemetry collector that takes spans over HTTP."""
     namespace: str = ""
     owner: str = ""
     """Who cleans up after a pod that could not: the operator's name in the groups of the Pushgateway."""
@@ -238,6 +240,7 @@ def _telemetry(read: Environment, *, terminal: bool) -> TelemetrySettings:
         http_port=read.whole("TASKFLEET_HTTP_PORT", default=-1, low=-1, high=65_535),
         pushgateway_url=read.optional_text("TASKFLEET_PUSHGATEWAY_URL"),
         push_seconds=read.seconds("TASKFLEET_PUSH_SECONDS", default=15.0, low=1.0),
+        otlp_endpoint=read.optional_text("TASKFLEET_OTLP_ENDPOINT"),
         namespace=read.text("TASKFLEET_NAMESPACE", default=""),
         owner=read.text("TASKFLEET_OWNER", default=""),
     )

@@ -14,6 +14,7 @@ from taskfleet.client.configuration import configure
 from taskfleet.client.connections import UNCHECKED_SECONDS
 from taskfleet.client.fields import TaskFields
 from taskfleet.client.steps import Copy, Flow, Query, Step
+from taskfleet.client.tracing import sent
 from taskfleet.models import Changed, Enqueued, NewTask, Task
 from taskfleet.settings import QueueSettings
 from taskfleet.store.connection import Database
@@ -74,14 +75,15 @@ class AsyncProducer:
         self, kind: str, payload: object = None, *, connection: Connection | None = None, **fields: Unpack[TaskFields]
     ) -> Enqueued:
         """Store one task; see `Producer.enqueue`."""
-        task = NewTask(kind=kind, payload=payload, **fields)
-        return await self._run(operations.enqueue(task, queue=self._known, clock=time.monotonic), connection, wakes=True)
+        with sent([NewTask(kind=kind, payload=payload, **fields)], queue=self.queue) as (task,):
+            return await self._run(operations.enqueue(task, queue=self._known, clock=time.monotonic), connection, wakes=True)
 
     async def enqueue_many(self, tasks: Iterable[NewTask], *, connection: Connection | None = None) -> Sequence[Enqueued]:
         """Store many tasks, all or none; see `Producer.enqueue_many`."""
         batch = self._configuration.settings.enqueue_batch
-        flow = operations.enqueue_many(tasks, queue=self._known, clock=time.monotonic, batch=batch)
-        return await self._run(flow, connection, wakes=True, atomic=True)
+        with sent(tasks, queue=self.queue) as traced:
+            flow = operations.enqueue_many(traced, queue=self._known, clock=time.monotonic, batch=batch)
+            return await self._run(flow, connection, wakes=True, atomic=True)
 
     async def get_task(self, task_id: int, *, connection: Connection | None = None) -> Task:
         """One task wherever it is in its life; raises TaskNotFoundError."""

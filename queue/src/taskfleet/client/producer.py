@@ -16,6 +16,7 @@ from taskfleet.client.configuration import configure
 from taskfleet.client.connections import Connections
 from taskfleet.client.fields import TaskFields
 from taskfleet.client.steps import Copy, Flow, Query, Step
+from taskfleet.client.tracing import sent
 from taskfleet.client.waker import Waker
 from taskfleet.errors import TaskfleetError
 from taskfleet.models import Changed, Enqueued, NewTask, Task
@@ -77,8 +78,8 @@ class Producer:
         Raises InvalidTaskError and QueueFullError; nothing was stored then. With an idempotency key that an unfinished task of the kind
         holds, the answer is that task's id.
         """
-        task = NewTask(kind=kind, payload=payload, **fields)
-        return self._run(operations.enqueue(task, queue=self._known, clock=time.monotonic), connection, wakes=True)
+        with sent([NewTask(kind=kind, payload=payload, **fields)], queue=self.queue) as (task,):
+            return self._run(operations.enqueue(task, queue=self._known, clock=time.monotonic), connection, wakes=True)
 
     def enqueue_many(self, tasks: Iterable[NewTask], *, connection: Connection | None = None) -> Sequence[Enqueued]:
         """Store many tasks, all or none, far faster than one by one; the answers come in the order of the tasks.
@@ -86,8 +87,9 @@ class Producer:
         Raises InvalidTaskError (with the position in the batch) and QueueFullError; nothing was stored then.
         """
         batch = self._configuration.settings.enqueue_batch
-        flow = operations.enqueue_many(tasks, queue=self._known, clock=time.monotonic, batch=batch)
-        return self._run(flow, connection, wakes=True, atomic=True)
+        with sent(tasks, queue=self.queue) as traced:
+            flow = operations.enqueue_many(traced, queue=self._known, clock=time.monotonic, batch=batch)
+            return self._run(flow, connection, wakes=True, atomic=True)
 
     def get_task(self, task_id: int, *, connection: Connection | None = None) -> Task:
         """One task wherever it is in its life; raises TaskNotFoundError."""

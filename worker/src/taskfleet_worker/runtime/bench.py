@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from taskfleet.models import ClaimedTask
 from taskfleet_worker.registry import Handler
@@ -11,6 +12,9 @@ from taskfleet_worker.rules.missing import MissingEntities
 from taskfleet_worker.rules.slots import Slots
 from taskfleet_worker.runtime.notes import Notes
 from taskfleet_worker.runtime.outbox import Outbox
+
+if TYPE_CHECKING:
+    from taskfleet_worker.telemetry.tracing import Tracing
 
 Clock = Callable[[], float]
 
@@ -32,4 +36,6 @@ class Bench:
     """Called when a job's result is dropped because its lease was lost, with the seconds it ran."""
     ran: Callable[[float], None] = lambda _seconds: None
     """Called with the seconds that a job took, however it ended."""
+    tracing: "Tracing | None" = None
+    """None: nobody traces."""
     clock: Clock = time.monotonic

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from taskfleet_worker.context import Hear, current_context
 from taskfleet_worker.registry import Handler, Reference
 from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result
+from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.calls import Call
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ _log = logging.getLogger("taskfleet.worker")
 class Caller:
     """Calls handlers; threads and children are made when the first handler wants one."""
 
-    def __init__(self, *, threads: int, overload_pause_seconds: float, hear: Hear, stopped: Callable[[Call, BaseException], None]) -> None:
-        self._thread_count = threads
-        self._overload_pause_seconds = overload_pause_seconds
+    def __init__(self, bench: Bench, *, hear: Hear, stopped: Callable[[Call, BaseException], None]) -> None:
+        self._thread_count = bench.slots.count
+        self._overload_pause_seconds = bench.overload_pause_seconds
+        self._tracing = bench.tracing
         self._hear = hear
         self._stopped = stopped
         """Called as soon as a call in a thread is stopped: its thread may take its time."""
@@ -34,6 +36,16 @@ class Caller:
 
     async def conclude(self, call: Call, payloads: Sequence[object]) -> Sequence[Conclusion]:
         """Call the handler; one conclusion for each task, or none where they were told already. Raises what an async handler raised."""
+        if self._tracing is None:
+            return await self._called(call, payloads)
+        from taskfleet_worker.telemetry.tracing import conclude
+
+        with self._tracing.processing(call.tasks, is_batch=call.handler.batch_size is not None) as span:
+            conclusions = await self._called(call, payloads)
+            conclude(span, conclusions)
+            return conclusions
+
+    async def _called(self, call: Call, payloads: Sequence[object]) -> Sequence[Conclusion]:
         payload: object = payloads
         context: object = [job.context for job in call.jobs]
         if call.handler.batch_size is None:

@@ -86,7 +86,7 @@ class Exchange:
             self._holdings.give_back(ErrorCode.UNSTARTED)
         ask = self._intake.ask(waiting=len(self._holdings.shelf))
         endings = self._outbox.take(SETTLEMENT_SIZE)
-        self._holdings.claiming = ask is not None
+        self._holdings.claiming, began = ask is not None, self._clock()
         try:
             settled, claim = await self._trip(endings, ask)
         except BaseException as error:
@@ -99,6 +99,7 @@ class Exchange:
         self._outbox.answered()
         self._reporter.settled(endings, settled)
         if ask is not None and claim is not None:
+            self._reporter.claimed(claim, seconds=self._clock() - began)
             self._take_in(ask, claim)
         if self._session.draining and self._holdings.empty:
             self._session.bell.ring()
@@ -117,7 +118,6 @@ class Exchange:
 
     def _take_in(self, ask: Ask, claim: Claim) -> None:
         self._intake.took(ask, claim)
-        self._reporter.claimed(claim)
         if claim.verdict is Verdict.SESSION_LOST and self._session.lose(ask.session_id):
             self._holdings.stop_lost(list(self._holdings.leases()))
         if not self._intake.stopped:

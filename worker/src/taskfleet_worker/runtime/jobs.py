@@ -44,8 +44,7 @@ class Jobs:
         """Set when the last job has its ending; what lingers in a thread is not waited for."""
         self._calls: set[Call] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        pause = bench.overload_pause_seconds
-        self._caller = Caller(threads=bench.slots.count, overload_pause_seconds=pause, hear=self._heard, stopped=self._end_cancelled)
+        self._caller = Caller(bench, hear=self._heard, stopped=self._end_cancelled)
 
     @property
     def running(self) -> int:

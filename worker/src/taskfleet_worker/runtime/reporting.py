@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from taskfleet.models import Claim, ClaimedTask, Completion, Failure, Settled
 from taskfleet.words import ErrorCode, Outcome
@@ -11,6 +12,9 @@ from taskfleet_worker.context import trace_id_of
 from taskfleet_worker.rules.endings import Ending
 from taskfleet_worker.rules.slots import Slots
 from taskfleet_worker.telemetry.metrics import WorkerMetrics
+
+if TYPE_CHECKING:
+    from taskfleet_worker.telemetry.tracing import Tracing
 
 _log = logging.getLogger("taskfleet.worker")
 
@@ -31,13 +35,14 @@ class Told:
 class Reporter:
     """Log lines and counters about tasks."""
 
-    def __init__(self, metrics: WorkerMetrics, slots: Slots) -> None:
+    def __init__(self, metrics: WorkerMetrics, slots: Slots, tracing: "Tracing | None" = None) -> None:
         self._metrics = metrics
         self._slots = slots
+        self._tracing = tracing
         self._saturated_at = float("-inf")
 
-    def claimed(self, claim: Claim) -> None:
-        """A claim returned."""
+    def claimed(self, claim: Claim, *, seconds: float) -> None:
+        """A claim returned after so long."""
         self._metrics.claims.add(claim.verdict)
         if not claim.tasks:
             return
@@ -45,6 +50,8 @@ class Reporter:
             self._metrics.wait(task.kind).observe(task.waited_seconds)
         if _log.isEnabledFor(logging.INFO):
             _log.info("task.claimed", extra={"tasks": [_ids(task) for task in claim.tasks]})
+        if self._tracing is not None:
+            self._tracing.claimed(claim.tasks, seconds=seconds)
         self._tell_saturation(len(claim.tasks))
 
     def settled(self, endings: Sequence[Ending], settled: Settled) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from taskfleet.errors import DatabaseUnreachableError
 from taskfleet.words import ErrorCode
@@ -37,6 +37,9 @@ from taskfleet_worker.runtime.supervisor import Supervisor
 from taskfleet_worker.runtime.watchdog import Watchdog
 from taskfleet_worker.settings import KindSettings, WorkerSettings
 from taskfleet_worker.telemetry.metrics import WorkerMetrics
+
+if TYPE_CHECKING:
+    from taskfleet_worker.telemetry.tracing import Tracing
 
 _log = logging.getLogger("taskfleet.worker")
 
@@ -88,9 +91,9 @@ class Parts:
 class Worker:
     """Claims tasks of one queue and runs their handlers until it is told to stop."""
 
-    def __init__(self, store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> None:
+    def __init__(self, store: WorkerStore, tasks: Tasks, settings: WorkerSettings, *, tracing: "Tracing | None" = None) -> None:
         self._settings = settings
-        self._parts = put_together(store, tasks, settings)
+        self._parts = put_together(store, tasks, settings, tracing=tracing)
         self.metrics = self._parts.metrics
         self.stop = StopRequests()
         self.started = False
@@ -196,14 +199,14 @@ class Worker:
         return True
 
 
-def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> Parts:
+def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings, *, tracing: "Tracing | None" = None) -> Parts:
     """Build the parts and connect them."""
     kinds = tuple(tasks.handlers)
     metrics = WorkerMetrics(queue=settings.queue, kinds=kinds)
     slots, outbox = Slots(settings.concurrency), Outbox()
     session = Session(store, settings, kinds=kinds)
     admission = Admission(kinds, own_limits(settings.kinds, kinds))
-    reporter = Reporter(metrics, slots)
+    reporter = Reporter(metrics, slots, tracing)
     appetite = Appetite(
         slots=slots,
         admission=admission,
@@ -226,6 +229,7 @@ def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings) -> 
         news=lambda: news(holdings, intake),
         lost=reporter.lost,
         ran=appetite.prefetch.ended,
+        tracing=tracing,
     )
     holdings = Holdings(Jobs(bench), outbox, slots)
     exchange = Exchange(store, session, holdings, intake, reporter, flush_seconds=settings.loops.flush_seconds)
