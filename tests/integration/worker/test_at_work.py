@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from taskfleet.store import Database, OperatorStore
@@ -192,3 +193,13 @@ def test_text_logs_are_for_people(fleet: "Fleet") -> None:
     worker.wait_for_output("info    worker.started concurrency=4")
     with pytest.raises(json.JSONDecodeError):
         json.loads(worker.output.splitlines()[0])
+
+
+@pytest.mark.requirement("K3")
+def test_an_idle_worker_is_small(fleet: "Fleet", logged: "Logged") -> None:
+    worker = fleet.start(HTTP_PORT="0", CONCURRENCY="10")
+    fleet.wait_for_state(fleet.enqueue("fine", {}), "succeeded")
+    fetch(port_of(worker, logged), "/metrics")
+
+    megabytes = psutil.Process(worker.pid).memory_info().rss / 2**20
+    assert megabytes <= 60

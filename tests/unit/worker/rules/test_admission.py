@@ -22,6 +22,23 @@ def test_a_claim_is_as_small_as_its_tightest_kind_allows() -> None:
 
 
 @pytest.mark.requirement("B16")
+def test_a_tight_kind_makes_every_second_claim_small_only() -> None:
+    admission, requests = Admission(["a", "b"], {"a": KindLimit(concurrency=3)}), []
+    for _ in range(3):
+        requests.append(admission.request(free=8, now=0.0))
+        admission.asked()
+
+    assert requests == [Request(kinds=("a", "b"), limit=3), Request(kinds=("b",), limit=8), Request(kinds=("a", "b"), limit=3)]
+
+
+def test_where_all_kinds_are_tight_none_is_left_out() -> None:
+    admission = Admission(["a", "b"], {"a": KindLimit(concurrency=3), "b": KindLimit(concurrency=2)})
+    admission.asked()
+
+    assert admission.request(free=8, now=0.0) == Request(kinds=("a", "b"), limit=2)
+
+
+@pytest.mark.requirement("B16")
 def test_a_kind_that_is_full_is_left_out() -> None:
     admission = Admission(["a", "b"], {"a": KindLimit(concurrency=1)})
     admission.started("a", now=0.0)
@@ -49,6 +66,7 @@ def test_no_kind_ever_runs_more_than_it_may(slots: int, limit: int, steps: list[
     admission, running = Admission(["a", "b"], {"a": KindLimit(concurrency=limit)}), {"a": 0, "b": 0}
     for step in steps:
         if step == "claim":
+            admission.asked()
             request = admission.request(free=slots - sum(running.values()), now=0.0)
             # The worst a claim can bring: nothing but the limited kind.
             kind = "a" if "a" in request.kinds else "b"

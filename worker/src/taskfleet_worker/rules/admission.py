@@ -25,11 +25,16 @@ class KindLimit:
 
 
 class Admission:
-    """Keeps a worker's own limits per kind exact: a claim never asks for more than its tightest kind may start."""
+    """Keeps a worker's own limits per kind exact: a claim never asks for more than its tightest kind may start.
+
+    Lest one tight kind make every claim small, every second claim leaves out the kinds that have less room than there are free slots.
+    """
 
     def __init__(self, kinds: Kinds, limits: Mapping[str, KindLimit]) -> None:
         self._kinds = tuple(kinds)
         self._limits = {kind: limit for kind, limit in limits.items() if limit != KindLimit()}
+        self._wide_turn = False
+        """Whether the next claim is for the kinds with full room only, if there are others."""
         self._running = dict.fromkeys(self._limits, 0)
         self._next_start = dict.fromkeys(self._limits, float("-inf"))
 
@@ -48,13 +53,21 @@ class Admission:
     def request(self, *, free: int, now: float) -> Request:
         """What to claim with so many free slots.
 
-        With kind a limited to 3 and running 1, kind b unlimited and 8 slots free: 2 tasks of a and b; the next claim brings the rest.
+        With kind a limited to 3 and running 1, kind b unlimited and 8 slots free: 2 tasks of a and b; the next claim 8 tasks of b.
         """
         if not self._limits:
             return Request(kinds=self._kinds, limit=free)
         rooms = {kind: self._room(kind, free, now) for kind in self._kinds}
         kinds = tuple(kind for kind, room in rooms.items() if room > 0)
-        return Request(kinds=kinds, limit=min((rooms[kind] for kind in kinds), default=0))
+        tightest = min((rooms[kind] for kind in kinds), default=0)
+        wide = tuple(kind for kind in kinds if rooms[kind] >= free)
+        if self._wide_turn and wide and tightest < free:
+            return Request(kinds=wide, limit=free)
+        return Request(kinds=kinds, limit=tightest)
+
+    def asked(self) -> None:
+        """The request was sent: the next has its turn."""
+        self._wide_turn = not self._wide_turn
 
     @property
     def limited(self) -> bool:

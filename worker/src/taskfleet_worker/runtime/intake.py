@@ -100,6 +100,7 @@ class Intake:
             request = Request(kinds=request.kinds, limit=request.limit + ahead)
         if not request.limit:
             return None
+        rules.admission.asked()
         return Ask(
             session_id=self._session.id,
             request=request,
