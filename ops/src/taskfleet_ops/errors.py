@@ -3,11 +3,14 @@
 TaskfleetError
 └── OperationError            an operation that cannot be done as asked; nothing was changed
     ├── QueueNotFoundError    the database knows no queue of this name
-    └── PayloadNotJsonError   a payload on the command line that is no JSON
+    ├── PayloadNotJsonError   a payload on the command line that is no JSON
+    ├── TraceFileError        a recorded history that cannot be read, or written
+    └── PictureError          a picture that cannot be drawn: its name, or what draws it
 """
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from taskfleet.errors import TaskfleetError
 
@@ -32,6 +35,17 @@ class PayloadNotJsonError(OperationError, ValueError):
         super().__init__(
             f"""the payload {excerpt!r} is no JSON ({fault}): pass an object such as '{{"episode": 7}}', with quotes for the shell"""
         )
+
+
+class TraceFileError(OperationError, ValueError):
+    """A recorded history that cannot be read, or written."""
+
+    def __init__(self, *, path: Path, fault: str) -> None:
+        super().__init__(f"the trace {path}: {fault}")
+
+
+class PictureError(OperationError):
+    """A picture that cannot be drawn."""
 
 
 def _way_out(queue: str, known: Sequence[str]) -> str:

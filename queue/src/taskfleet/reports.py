@@ -79,6 +79,18 @@ class TrendMinute:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TracedTask:
+    """A task that succeeded, as a simulation replays it."""
+
+    task_id: int
+    kind: str
+    arrived_at: datetime
+    """When it was enqueued."""
+    service_seconds: float
+    """Of the attempt that succeeded."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EfficiencyReport:
     """What a queue's work has cost so far."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -179,3 +180,21 @@ def test_lists_page_through_one_state(taskfleet: CommandLine) -> None:
     assert "ID KIND STATE ATTEMPTS CREATED CODE MESSAGE" in taskfleet("tasks", "list").words
     assert "RUN AT" in taskfleet("tasks", "list", "-o", "wide").words
     assert {task["kind"] for task in taskfleet("tasks", "list", "--kind", "index", "-o", "json").json} == {"index"}
+
+
+def test_the_load_that_was_is_written_and_played(taskfleet: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "load.csv"
+    written = taskfleet("report", "--trace", str(file))
+    lines = file.read_text().splitlines()
+    played = taskfleet("simulate", "--trace", str(file), "--controllers", "taskfleet", "--seeds", "1", "-o", "json").json
+
+    assert written.out == f"2 tasks written; `taskfleet simulate --trace {file}` plays them\n"
+    assert lines[0] == "arrival,service,kind"
+    assert lines == taskfleet("report", "--trace", "-").out.splitlines()
+    assert played["tasks"] == 2
+
+
+def test_a_load_that_cannot_be_written_is_an_error(taskfleet: CommandLine, tmp_path: Path) -> None:
+    answer = taskfleet("report", "--trace", str(tmp_path / "missing" / "load.csv"))
+
+    assert (answer.code, "No such file or directory" in answer.err) == (1, True)

@@ -98,6 +98,11 @@ def fresh_url(postgres_server: TestServer, stale_url: str) -> Iterator[str]:
         yield url
 
 
+async def trace(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+    """A page from the middle of a million."""
+    await connection.execute(database.query("trace_tasks"), {"queue": QUEUE, "after": -500_000, "limit": BATCH})
+
+
 Work = Callable[[psycopg.AsyncConnection[Any], Database], Coroutine[Any, Any, None]]
 
 
@@ -160,7 +165,7 @@ def big_reads(nodes: list[Node]) -> list[Node]:
     return [node for node in nodes if (node.relation in BIG or node.relation.startswith("succeeded_tasks")) and node.rows > 3 * BATCH]
 
 
-@pytest.mark.parametrize("work", [claim, complete, fail, release, expire])
+@pytest.mark.parametrize("work", [claim, complete, fail, release, expire, trace])
 async def test_work_reads_no_more_than_its_batch(prepared: tuple[psycopg.AsyncConnection[Any], Database], work: Work) -> None:
     connection, database = prepared
 

@@ -155,3 +155,18 @@ async def test_report_of_a_queue_without_work_is_empty(scene: Scene) -> None:
     report = await scene.reader.report("nowhere")
 
     assert (report.outcomes, report.attempts_per_task, report.first_minute) == ((), 0.0, None)
+
+
+async def test_the_load_is_read_in_pages_oldest_id_first(scene: Scene) -> None:
+    made = await scene.fill(5)
+    await scene.fill(1, kind="resize")
+    claimed = (await scene.claim(await scene.session(), limit=6)).tasks
+    await scene.worker.settle(completed(*claimed[:4]))
+
+    pages = [page async for page in scene.reader.trace(QUEUE, page=3)]
+    tasks = [task for page in pages for task in page]
+
+    assert [len(page) for page in pages] == [3, 1]
+    assert [task.task_id for task in tasks] == made[:4]
+    assert all(task.service_seconds >= 0 for task in tasks)
+    assert {task.kind for task in tasks} == {"send"}

@@ -17,6 +17,8 @@ class Orders:
     undrain: tuple[UUID, ...] = ()
     remove: tuple[UUID, ...] = ()
     """Drained pods that end now; lowering the replicas further ends pods as a ReplicaSet would."""
+    jobs: bool = False
+    """Pods that are made now are jobs: each runs as many tasks as it has slots, or as there are, and ends by itself."""
     claim_ceiling: int | None = None
     kind_ceilings: Mapping[str, int] = field(default_factory=dict)
     reason: Reason = Reason.STEADY
@@ -28,6 +30,7 @@ class Controller(Protocol):
 
     name: str
     tick_seconds: float
+    """Until it looks again; read after each look, so it may vary."""
     grace_seconds: float
     """How long a pod that is told to end may go on with its tasks."""
 
@@ -65,17 +68,17 @@ class Law:
 
 
 class Fixed:
-    """Always the same number of pods, from the first tick until nothing is left."""
+    """Always the same number of pods, from the first tick until the time is over and nothing is left."""
 
     grace_seconds = 0.0
 
-    def __init__(self, replicas: int, *, tick_seconds: float = 2.0) -> None:
-        self.name = f"fixed {replicas}"
+    def __init__(self, replicas: int, *, until: float = 0.0, tick_seconds: float = 2.0, name: str | None = None) -> None:
+        self.name = name or f"fixed:{replicas}"
         self.tick_seconds = tick_seconds
         self._replicas = replicas
+        self._until = until
 
     def orders(self, observation: QueueObservation, *, now: float) -> Orders:
-        """Keep the number while there is work."""
-        del now
+        """Keep the number while there is time or work."""
         work = bool(observation.ready or observation.running) or not observation.totals
-        return Orders(replicas=self._replicas if work else 0)
+        return Orders(replicas=self._replicas if work or now < self._until else 0)

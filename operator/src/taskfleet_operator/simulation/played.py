@@ -130,7 +130,7 @@ class PlayedQueue:
             self._end(alive[session])
         self.result.actions += orders.replicas != self._replicas
         self._replicas = orders.replicas
-        self._fit()
+        self._fit(jobs=orders.jobs)
         self._ceiling = orders.claim_ceiling
         self._gates = dict(orders.kind_ceilings)
         self._dispatch()
@@ -170,6 +170,8 @@ class PlayedQueue:
         waiting.calls += 1
         self.result.calls += 1
         pod.leases += 1
+        if pod.tasks_left is not None:
+            pod.tasks_left -= 1
         self._pods.update(pod)
         self._sequence += 1
         lease = self._sequence
@@ -193,6 +195,12 @@ class PlayedQueue:
         if pod.ending and not pod.leases:
             self._pods.end(pod, now=self.now)
         self._dispatch()
+        self._end_if_job_done(pod)
+
+    def _end_if_job_done(self, pod: Pod) -> None:
+        """A job that holds nothing now, and found nothing to take, has done its work."""
+        if pod.tasks_left is not None and not pod.leases and not pod.ended:
+            self._pods.end(pod, now=self.now)
 
     def _returned(self, kind: str, started: float) -> None:
         self._started_at[kind] -= started
@@ -224,13 +232,14 @@ class PlayedQueue:
         self._backlog.add(waiting, now=self.now)
         self._dispatch()
 
-    def _fit(self) -> None:
+    def _fit(self, *, jobs: bool) -> None:
         """Make as many pods as replicas, as a ReplicaSet does: those that are not up end first, then any."""
         staying = [pod for pod in self._pods.alive.values() if not pod.ending]
         missing = self._replicas - len(staying)
         for _ in range(missing):
             least, most = self.workload.startup_least, self.workload.startup_most
             pod = self._pods.create(now=self.now, slots=self.workload.slots_per_pod, startup=self._random.uniform(least, most))
+            pod.tasks_left = pod.slots if jobs else None
             self._at(pod.ready_at, lambda pod=pod: self._up(pod))  # type: ignore[misc]
         if missing < 0:
             for pod in sorted(staying, key=lambda pod: (pod.up, -pod.ready_at))[:-missing]:
@@ -265,3 +274,4 @@ class PlayedQueue:
         self._startups.append(self.now - pod.created)
         self._pods.update(pod)
         self._dispatch()
+        self._end_if_job_done(pod)

@@ -23,6 +23,8 @@ class Pod:
     paused: int = 0
     """Slots that wait after a refusal."""
     ended: bool = False
+    tasks_left: int | None = None
+    """Of a job: how many tasks it will still take."""
     place: int = -1
     """Index among the pods with a free slot; −1: it has none."""
     session_id: UUID = field(init=False)
@@ -33,7 +35,7 @@ class Pod:
     @property
     def free(self) -> bool:
         """Whether it would take another task."""
-        return self.up and not self.draining and not self.ended and self.leases + self.paused < self.slots
+        return self.up and not self.draining and not self.ended and self.leases + self.paused < self.slots and self.tasks_left != 0
 
     def seen(self) -> Worker:
         """As the operator sees it."""

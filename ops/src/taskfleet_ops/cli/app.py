@@ -8,7 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 from taskfleet.errors import TaskfleetError
-from taskfleet_ops.cli import demo, figures, migrate, tasks
+from taskfleet_ops.cli import demo, figures, migrate, simulate, tasks
 
 
 class ExitCode(IntEnum):
@@ -29,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (demo, migrate, tasks, figures):
+for part in (demo, migrate, tasks, figures, simulate):
     part.add_to(app)
 
 

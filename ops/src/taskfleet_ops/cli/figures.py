@@ -1,5 +1,7 @@
 """`taskfleet stats`, `trend`, `report` and `explain`: what a queue does, and why its fleet has the size it has."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,14 +53,28 @@ def trend(
     write_trend(answer, output=output)
 
 
-def report(queue: Queue = "default", output: Output = Format.TABLE, database_url: DatabaseUrl = None, schema: Schema = "taskfleet") -> None:
-    """Show what a queue's work has brought and cost since it began."""
+def report(
+    queue: Queue = "default",
+    trace: Annotated[
+        Path | None, typer.Option("--trace", metavar="FILE", help="Write the load it has had as CSV instead; - for standard output.")
+    ] = None,
+    output: Output = Format.TABLE,
+    database_url: DatabaseUrl = None,
+    schema: Schema = "taskfleet",
+) -> None:
+    """Show what a queue's work has brought and cost since it began, or write it as a load that `taskfleet simulate` plays."""
     import asyncio
 
     from taskfleet_ops.cli.figure_pages import write_report
-    from taskfleet_ops.services import figures
+    from taskfleet_ops.services import figures, history
     from taskfleet_ops.services.access import Address
 
+    if trace is not None:
+        with under_way("reading the queue's history"):
+            tasks = asyncio.run(history.write_trace(Address.given(url=database_url, schema=schema), queue, trace))
+        if trace != history.STANDARD_OUTPUT:
+            sys.stdout.write(f"{tasks} tasks written; `taskfleet simulate --trace {trace}` plays them\n")
+        return
     with under_way("asking the database"):
         answer = asyncio.run(figures.report(Address.given(url=database_url, schema=schema), queue))
     write_report(answer, output=output)

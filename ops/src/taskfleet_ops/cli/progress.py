@@ -1,7 +1,7 @@
 """Saying that something is under way: on standard error, and only to a person."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -15,3 +15,15 @@ def under_way(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(what):
         yield
+
+
+@contextmanager
+def telling() -> Iterator[Callable[[str], None]]:
+    """A way to say what is being done now, each word in place of the last; silent where standard error is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield status.update

@@ -1,6 +1,6 @@
 """What people look at: tasks, statistics, trend, decisions. Nothing here changes anything."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, assert_never
@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from taskfleet.errors import TaskNotFoundError
 from taskfleet.models import DecisionRecord, OutcomeCount, Task
-from taskfleet.reports import Attention, CodeCount, EfficiencyReport, KindStats, QueueStats, TrendMinute
+from taskfleet.reports import Attention, CodeCount, EfficiencyReport, KindStats, QueueStats, TracedTask, TrendMinute
 from taskfleet.store.connection import Database
 from taskfleet.store.rows.tasks import task_from
 from taskfleet.words import Outcome, TaskState
@@ -75,6 +75,13 @@ class ReaderStore:
             enqueued=sum(row["count"] for row in rows if row["outcome"] == "enqueued"),
             **span,
         )
+
+    async def trace(self, queue: str, *, page: int = 5_000) -> AsyncIterator[Sequence[TracedTask]]:
+        """When tasks that succeeded arrived and how long they took, as far back as they are kept: pages in order of their ids."""
+        after: int | None = None
+        while rows := await self._rows("trace_tasks", {"queue": queue, "after": after, "limit": page}):
+            after = rows[-1]["task_id"]
+            yield tuple(TracedTask(**row) for row in rows)
 
     async def _rows(self, query: str, parameters: Mapping[str, object]) -> _Rows:
         async def work(connection: AsyncConnection[Any]) -> _Rows:

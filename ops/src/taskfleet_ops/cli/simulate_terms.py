@@ -1,0 +1,45 @@
+"""What `taskfleet simulate` was told, turned into values; what makes no sense is refused with what would."""
+
+from collections.abc import Sequence
+
+import typer
+
+from taskfleet_operator.simulation.rivals.roster import CONTROLLERS, known
+from taskfleet_operator.simulation.workloads import FIVE
+from taskfleet_ops.services.simulation import BEST_KEDA, Terms
+
+
+def chosen_workload(name: str) -> str:
+    """The name of a workload that there is."""
+    if name not in FIVE:
+        raise typer.BadParameter(f"there is no workload {name!r}: one of {', '.join(FIVE)}, or --trace FILE for your own")
+    return name
+
+
+def chosen_controllers(names: str) -> Sequence[str]:
+    """Controllers that there are, each once, in the order they were named."""
+    listed = [name.strip() for name in names.split(",") if name.strip()]
+    if listed == ["all"]:
+        return [*CONTROLLERS, BEST_KEDA]
+    for name in listed:
+        if name != BEST_KEDA and not known(name):
+            raise typer.BadParameter(f"there is no controller {name!r}: {', '.join(CONTROLLERS)}, {BEST_KEDA}, fixed:N, or all")
+    if not listed:
+        raise typer.BadParameter(f"--controllers names none: {', '.join(CONTROLLERS)}, {BEST_KEDA}, fixed:N, or all")
+    return list(dict.fromkeys(listed))
+
+
+def chosen_terms(goal: float | None, max_pods: int | None, slots: int | None, startup: str | None) -> Terms:
+    """The terms that were given."""
+    return Terms(goal_seconds=goal, max_pods=max_pods, slots=slots, startup_seconds=None if startup is None else _span(startup))
+
+
+def _span(text: str) -> tuple[float, float]:
+    least, _, most = text.partition("-")
+    try:
+        span = float(least), float(most or least)
+    except ValueError:
+        span = (1.0, 0.0)
+    if not 0 <= span[0] <= span[1] < 86_400:
+        raise typer.BadParameter(f"--startup {text!r} is no span of seconds: write it as 10-20, or as 15")
+    return span
