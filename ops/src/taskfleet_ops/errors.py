@@ -3,6 +3,7 @@
 TaskfleetError
 └── OperationError            an operation that cannot be done as asked; nothing was changed
     ├── QueueNotFoundError    the database knows no queue of this name
+    ├── EmptyFilterError      a change to every task of the database that was not asked for in so many words
     ├── PayloadNotJsonError   a payload on the command line that is no JSON
     ├── TraceFileError        a recorded history that cannot be read, or written
     └── PictureError          a picture that cannot be drawn: its name, or what draws it
@@ -25,6 +26,13 @@ class QueueNotFoundError(OperationError, LookupError):
     def __init__(self, *, queue: str, known: Sequence[str]) -> None:
         super().__init__(f"there is no queue {queue!r}{_way_out(queue, known)}")
         self.queue = queue
+
+
+class EmptyFilterError(OperationError, ValueError):
+    """A change to every task of the database that was not asked for in so many words."""
+
+    def __init__(self, *, action: str) -> None:
+        super().__init__(f"{action} would touch every queue of the database: name a queue, a kind or a group, or say --all")
 
 
 class PayloadNotJsonError(OperationError, ValueError):

@@ -6,6 +6,7 @@ TaskfleetError
 ├── QueueFullError            the queue is at its maximum length; nothing was enqueued
 ├── TaskNotFoundError         no task has this id
 ├── StalePolicyError          a newer operator has taken the lead; nothing was written
+├── JobBusyError              another process holds on to a maintenance job; this batch was not begun
 ├── DatabaseUnreachableError  no connection within the allowed tries; the driver's error is the cause
 ├── SettingsError             a setting is missing or wrong
 ├── EmbeddedServerError       the embedded PostgreSQL could not be started
@@ -53,6 +54,17 @@ class StalePolicyError(TaskfleetError):
             f"this operator leads with epoch {epoch}, the database follows {current}: another operator took over; stop writing"
         )
         self.epoch, self.current = epoch, current
+
+
+class JobBusyError(TaskfleetError):
+    """Another process holds on to a maintenance job; this batch was not begun."""
+
+    def __init__(self, *, job: str, seconds: float) -> None:
+        super().__init__(
+            f"another process has been at job {job} for more than {seconds:g} s: "
+            "look for it in pg_locks (locktype advisory), or try again when it is done"
+        )
+        self.job = job
 
 
 class DatabaseUnreachableError(TaskfleetError):

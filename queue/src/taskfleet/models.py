@@ -139,8 +139,14 @@ class QueuePolicy:
     fresh_seconds: float = 900.0
     stale_share: float = 0.2
     """Share of claims that goes to tasks older than fresh_seconds, 0..1."""
+    stale_wait_seconds: float | None = None
+    """Longest wait that the stale lane is sized for; like the wait goal, expiry never goes below it."""
     waiting_expiry_seconds: float = 172_800.0
     running_timeout_seconds: float = 86_400.0
+    failed_retention_seconds: float = 604_800.0
+    """How long failed and cancelled tasks are kept."""
+    succeeded_retention_seconds: float = 2_592_000.0
+    """How long successes are kept, to the day."""
     max_length: int | None = 1_000_000
     warn_length: int | None = 100_000
     max_payload_bytes: int = 262_144

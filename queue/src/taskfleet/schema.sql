@@ -31,6 +31,92 @@ CREATE FUNCTION taskfleet.backoff_seconds(attempt integer, min_seconds double pr
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (min_seconds + (chance * (GREATEST(LEAST(max_seconds, (min_seconds * ((2)::double precision ^ (LEAST(attempt, 30))::double precision))), min_seconds) - min_seconds)));
 
+CREATE FUNCTION taskfleet.bury_waiting_v1(picked tid[], given_kind integer, state text, reason text, code text, message text) RETURNS integer
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    now timestamptz := clock_timestamp();
+    ended integer;
+BEGIN
+    WITH ended_tasks AS (
+        DELETE FROM taskfleet.ready
+        WHERE ready.ctid = ANY (picked)
+        RETURNING ready.*
+    ),
+    buried AS MATERIALIZED (
+        SELECT ended_tasks.*, task.*
+        FROM ended_tasks
+        CROSS JOIN LATERAL (
+            SELECT tasks.group_name, tasks.headers, tasks.idempotency_key
+            FROM taskfleet.tasks
+            WHERE tasks.id = ended_tasks.task_id
+            OFFSET 0
+        ) AS task
+    ),
+    dead AS (
+        INSERT INTO taskfleet.dead_letters (
+            task_id, kind_id, state, reason, code, message, priority, attempt_count, due_since, last_attempt_at, failed_at, group_name, trace_id
+        )
+        SELECT
+            buried.task_id, buried.kind_id, state, reason, code,
+            CASE
+                WHEN reason = 'expired'
+                    THEN concat('waited since ', to_char(buried.due_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), ', ', message)
+                ELSE message
+            END,
+            buried.priority, buried.attempt_count, buried.due_since, buried.last_attempt_at, now, buried.group_name,
+            taskfleet.trace_id(buried.headers)
+        FROM buried
+    ),
+    freed AS (
+        DELETE FROM taskfleet.idempotency_keys
+        WHERE idempotency_keys.ctid = ANY (ARRAY(
+            SELECT key.at
+            FROM buried
+            CROSS JOIN LATERAL (
+                SELECT idempotency_keys.ctid AS at
+                FROM taskfleet.idempotency_keys
+                WHERE idempotency_keys.kind_id = buried.kind_id
+                  AND idempotency_keys.key = buried.idempotency_key
+                  AND idempotency_keys.task_id = buried.task_id
+                OFFSET 0
+            ) AS key
+            WHERE buried.idempotency_key IS NOT NULL
+        ))
+    ),
+    forgotten AS (
+        DELETE FROM taskfleet.cancel_requests
+        WHERE cancel_requests.task_id = ANY (ARRAY(SELECT buried.task_id FROM buried))
+    ),
+    backlog AS (
+        INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+        SELECT given_kind, ended_tasks.priority, taskfleet.backlog_bucket(ended_tasks.run_at, now), -count(*)
+        FROM ended_tasks
+        GROUP BY 2, 3
+    ),
+    outcomes AS (
+        INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, code, count)
+        SELECT given_kind, date_trunc('minute', now), state, code, count(*)
+        FROM ended_tasks
+        HAVING count(*) > 0
+    ),
+    states AS (
+        INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+        SELECT given_kind, state, count(*)
+        FROM ended_tasks
+        HAVING count(*) > 0
+    )
+    SELECT count(*) INTO ended FROM ended_tasks;
+    RETURN ended;
+END;
+$$;
+
 CREATE FUNCTION taskfleet.cancel_v1(ids bigint[]) RETURNS TABLE(task_id bigint, outcome text, state text)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -576,7 +662,7 @@ DECLARE
     partition text;
     made integer := 0;
 BEGIN
-    FOREACH relation IN ARRAY ARRAY['attempts', 'succeeded_tasks'] LOOP
+    FOREACH relation IN ARRAY ARRAY['attempts', 'succeeded_tasks', 'audit_log'] LOOP
         FOR day IN SELECT generate_series(first_day, first_day + days - 1, interval '1 day')::date LOOP
             partition := format('%s.%I', home, relation || '_' || to_char(day, 'YYYYMMDD'));
             CONTINUE WHEN to_regclass(partition) IS NOT NULL;
@@ -589,6 +675,80 @@ BEGIN
         END LOOP;
     END LOOP;
     RETURN made;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.end_running_v1(given_kind integer, started_before timestamp with time zone, row_limit integer, ending text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    now timestamptz := clock_timestamp();
+    ended integer;
+BEGIN
+    WITH late AS MATERIALIZED (
+        SELECT leases.*
+        FROM taskfleet.leases
+        WHERE leases.kind_id = given_kind
+          AND leases.started_at < started_before
+        ORDER BY leases.task_id
+        LIMIT row_limit
+        FOR UPDATE SKIP LOCKED
+    ),
+    ended_leases AS (
+        DELETE FROM taskfleet.leases
+        USING late
+        WHERE leases.task_id = late.task_id
+          AND leases.token = late.token
+    ),
+    buried AS MATERIALIZED (
+        SELECT late.*, tasks.group_name, tasks.headers, tasks.idempotency_key, (
+            SELECT sessions.worker FROM taskfleet.sessions WHERE sessions.id = late.session_id
+        ) AS worker
+        FROM late
+        JOIN taskfleet.tasks ON tasks.id = late.task_id
+    ),
+    dead AS (
+        INSERT INTO taskfleet.dead_letters (
+            task_id, kind_id, state, reason, code, message, priority, attempt_count, due_since, last_attempt_at, failed_at, group_name, trace_id
+        )
+        SELECT
+            buried.task_id, given_kind, ending[1], ending[2], ending[3], ending[4], buried.priority, buried.attempt_count, buried.due_since,
+            buried.started_at, now, buried.group_name, taskfleet.trace_id(buried.headers)
+        FROM buried
+    ),
+    freed AS (
+        DELETE FROM taskfleet.idempotency_keys
+        USING buried
+        WHERE idempotency_keys.kind_id = given_kind
+          AND idempotency_keys.key = buried.idempotency_key
+          AND idempotency_keys.task_id = buried.task_id
+    ),
+    forgotten AS (
+        DELETE FROM taskfleet.cancel_requests
+        USING buried
+        WHERE cancel_requests.task_id = buried.task_id
+    ),
+    history AS (
+        INSERT INTO taskfleet.attempts (task_id, attempt, code, message, started_at, finished_at, worker)
+        SELECT buried.task_id, buried.attempt_count, ending[3], ending[4], buried.started_at, now, buried.worker
+        FROM buried
+    ),
+    outcomes AS (
+        INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, code, count, busy_seconds)
+        SELECT
+            given_kind, date_trunc('minute', now), ending[1], ending[3], count(*),
+            extract(epoch FROM sum(now - buried.started_at))::double precision
+        FROM buried
+        HAVING count(*) > 0
+    ),
+    states AS (
+        INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+        SELECT given_kind, ending[1], count(*)
+        FROM buried
+        HAVING count(*) > 0
+    )
+    SELECT count(*) INTO ended FROM buried;
+    RETURN ended;
 END;
 $$;
 
@@ -1381,6 +1541,87 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION taskfleet.sweep_waiting_v1(given_kind integer, given_group text, due_before timestamp with time zone, tried boolean, after_at timestamp with time zone, after_id bigint, row_limit integer, ending text[]) RETURNS TABLE(seen integer, matched integer, last_at timestamp with time zone, last_id bigint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    ids bigint[];
+    moments timestamptz[];
+    picked tid[];
+BEGIN
+    IF tried THEN
+        SELECT array_agg(found.task_id), array_agg(found.due_since)
+        INTO ids, moments
+        FROM (
+            SELECT ready.task_id, ready.due_since
+            FROM taskfleet.ready
+            WHERE ready.kind_id = given_kind
+              AND ready.due_since < due_before
+              AND ready.due_since < ready.run_at
+              AND ready.run_at >= due_before
+              AND (ready.due_since, ready.task_id) > (after_at, after_id)
+            ORDER BY ready.due_since, ready.task_id
+            LIMIT row_limit
+        ) AS found;
+    ELSE
+        SELECT array_agg(found.task_id), array_agg(found.run_at)
+        INTO ids, moments
+        FROM (
+            SELECT ready.task_id, ready.run_at
+            FROM taskfleet.ready
+            WHERE ready.kind_id::bigint = given_kind
+              AND ready.run_at < due_before
+              AND ready.due_since < due_before
+              AND (ready.run_at, ready.task_id) > (after_at, after_id)
+            ORDER BY ready.run_at, ready.task_id
+            LIMIT row_limit
+        ) AS found;
+    END IF;
+    seen := coalesce(cardinality(ids), 0);
+    last_id := ids[seen];
+    last_at := moments[seen];
+
+    IF given_group IS NOT NULL THEN
+        ids := ARRAY(
+            SELECT named.id
+            FROM unnest(ids) AS named (id)
+            CROSS JOIN LATERAL (
+                SELECT
+                FROM taskfleet.tasks
+                WHERE tasks.id = named.id
+                  AND tasks.group_name = given_group
+                OFFSET 0
+            ) AS task
+        );
+    END IF;
+    matched := coalesce(cardinality(ids), 0);
+
+    IF ending IS NOT NULL AND matched > 0 THEN
+        -- Locked by primary key: whoever has just claimed, paused or cancelled one of them was first.
+        picked := ARRAY(
+            SELECT waiting.at
+            FROM unnest(ids) AS named (id)
+            CROSS JOIN LATERAL (
+                SELECT ready.ctid AS at
+                FROM taskfleet.ready
+                WHERE ready.task_id = named.id
+                  AND ready.kind_id = given_kind
+                  AND ready.due_since < due_before
+                OFFSET 0
+                FOR UPDATE SKIP LOCKED
+            ) AS waiting
+        );
+        matched := taskfleet.bury_waiting_v1(picked, given_kind, ending[1], ending[2], ending[3], ending[4]);
+    END IF;
+    RETURN NEXT;
+END;
+$$;
+
 CREATE FUNCTION taskfleet.task_states_v1(ids bigint[]) RETURNS TABLE(task_id bigint, state text)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -1411,6 +1652,102 @@ CREATE FUNCTION taskfleet.trace_id(headers jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN NULLIF(split_part((headers ->> 'traceparent'::text), '-'::text, 2), ''::text);
 
+CREATE FUNCTION taskfleet.trim_succeeded_v1(partition text, kind_ids integer[], after_id bigint, row_limit integer, dry_run boolean) RETURNS TABLE(seen integer, matched integer, last_id bigint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $_$
+DECLARE
+    home text := (SELECT quote_ident(nspname) FROM pg_namespace JOIN pg_class ON relnamespace = pg_namespace.oid
+                  WHERE pg_class.oid = 'taskfleet.tasks'::regclass);
+    old_rows tid[];
+BEGIN
+    EXECUTE format(
+        'SELECT count(*), max(id), coalesce(array_agg(at) FILTER (WHERE kind_id = ANY ($1)), ''{}'')'
+        ' FROM (SELECT ctid AS at, id, kind_id FROM %s.%I WHERE id > $2 ORDER BY id LIMIT $3 %s) AS next',
+        home, partition, CASE WHEN dry_run THEN '' ELSE 'FOR UPDATE SKIP LOCKED' END
+    )
+    INTO seen, last_id, old_rows
+    USING kind_ids, after_id, row_limit;
+    matched := cardinality(old_rows);
+
+    IF NOT dry_run AND matched > 0 THEN
+        EXECUTE format(
+            'WITH forgotten AS (DELETE FROM %1$s.%2$I WHERE ctid = ANY ($1) RETURNING kind_id)'
+            ' INSERT INTO %1$s.state_ledger (kind_id, state, delta) SELECT kind_id, ''succeeded'', -count(*) FROM forgotten GROUP BY kind_id',
+            home, partition
+        )
+        USING old_rows;
+    END IF;
+    RETURN NEXT;
+END;
+$_$;
+
+CREATE TABLE taskfleet.queues (
+    id integer NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    max_concurrent integer,
+    ceiling_slots integer,
+    wait_goal_seconds double precision,
+    fresh_seconds double precision DEFAULT 900 NOT NULL,
+    stale_share double precision DEFAULT 0.2 NOT NULL,
+    waiting_expiry_seconds double precision DEFAULT 172800 NOT NULL,
+    running_timeout_seconds double precision DEFAULT 86400 NOT NULL,
+    missing_entity_seconds double precision DEFAULT 900 NOT NULL,
+    failed_retention_seconds double precision DEFAULT 604800 NOT NULL,
+    succeeded_retention_seconds double precision DEFAULT 2592000 NOT NULL,
+    default_max_attempts integer DEFAULT 3 NOT NULL,
+    default_min_backoff_seconds double precision DEFAULT 2 NOT NULL,
+    default_max_backoff_seconds double precision DEFAULT 60 NOT NULL,
+    max_length bigint DEFAULT 1000000,
+    warn_length bigint DEFAULT 100000,
+    max_payload_bytes integer DEFAULT 262144 NOT NULL,
+    held boolean DEFAULT false NOT NULL,
+    paused boolean DEFAULT false NOT NULL,
+    policy_written_at timestamp with time zone,
+    resumed_at timestamp with time zone,
+    max_result_bytes integer DEFAULT 262144 NOT NULL,
+    stale_wait_seconds double precision,
+    CONSTRAINT queues_ceiling_slots_check CHECK ((ceiling_slots >= 0)),
+    CONSTRAINT queues_check CHECK ((default_max_backoff_seconds >= default_min_backoff_seconds)),
+    CONSTRAINT queues_default_max_attempts_check CHECK ((default_max_attempts >= 1)),
+    CONSTRAINT queues_default_min_backoff_seconds_check CHECK ((default_min_backoff_seconds >= (0)::double precision)),
+    CONSTRAINT queues_failed_retention_seconds_check CHECK ((failed_retention_seconds > (0)::double precision)),
+    CONSTRAINT queues_fresh_seconds_check CHECK ((fresh_seconds >= (0)::double precision)),
+    CONSTRAINT queues_max_concurrent_check CHECK ((max_concurrent >= 0)),
+    CONSTRAINT queues_max_length_check CHECK ((max_length >= 0)),
+    CONSTRAINT queues_max_payload_bytes_check CHECK ((max_payload_bytes > 0)),
+    CONSTRAINT queues_max_result_bytes_check CHECK ((max_result_bytes >= 0)),
+    CONSTRAINT queues_missing_entity_seconds_check CHECK ((missing_entity_seconds >= (0)::double precision)),
+    CONSTRAINT queues_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT queues_running_timeout_seconds_check CHECK ((running_timeout_seconds > (0)::double precision)),
+    CONSTRAINT queues_stale_share_check CHECK (((stale_share >= (0)::double precision) AND (stale_share <= (1)::double precision))),
+    CONSTRAINT queues_stale_wait_seconds_check CHECK ((stale_wait_seconds > (0)::double precision)),
+    CONSTRAINT queues_succeeded_retention_seconds_check CHECK ((succeeded_retention_seconds > (0)::double precision)),
+    CONSTRAINT queues_wait_goal_seconds_check CHECK ((wait_goal_seconds > (0)::double precision)),
+    CONSTRAINT queues_waiting_expiry_seconds_check CHECK ((waiting_expiry_seconds > (0)::double precision)),
+    CONSTRAINT queues_warn_length_check CHECK ((warn_length >= 0))
+);
+
+COMMENT ON TABLE taskfleet.queues IS 'One row a queue: what its tasks may do.';
+
+COMMENT ON COLUMN taskfleet.queues.ceiling_slots IS 'The failure ceiling L: most running tasks while a downstream is overloaded; NULL: no ceiling.';
+
+COMMENT ON COLUMN taskfleet.queues.held IS 'The operator lets nothing be claimed; paused is the same by hand; either holds.';
+
+COMMENT ON COLUMN taskfleet.queues.policy_written_at IS 'NULL: nobody has written a policy, the defaults stand.';
+
+COMMENT ON COLUMN taskfleet.queues.resumed_at IS 'When it was last allowed to go on: expiry counts no time before it.';
+
+COMMENT ON COLUMN taskfleet.queues.max_result_bytes IS 'Larger results, as JSON text, are not kept.';
+
+COMMENT ON COLUMN taskfleet.queues.stale_wait_seconds IS 'Longest wait of the stale lane; like the wait goal, expiry never goes below it.';
+
+CREATE FUNCTION taskfleet.waiting_limit_seconds(queue taskfleet.queues, asked_seconds double precision DEFAULT NULL::double precision) RETURNS double precision
+    LANGUAGE sql STABLE
+    RETURN GREATEST(COALESCE(asked_seconds, CASE WHEN ((queue).policy_written_at IS NULL) THEN (7200)::double precision ELSE (queue).waiting_expiry_seconds END), (queue).wait_goal_seconds, (queue).stale_wait_seconds);
+
 CREATE TABLE taskfleet.attempts (
     task_id bigint NOT NULL,
     attempt integer NOT NULL,
@@ -1424,6 +1761,36 @@ CREATE TABLE taskfleet.attempts (
 PARTITION BY RANGE (finished_at);
 
 COMMENT ON TABLE taskfleet.attempts IS 'Attempts that did not succeed, by day.';
+
+CREATE SEQUENCE taskfleet.audit_ids
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE taskfleet.audit_log (
+    id bigint DEFAULT nextval('taskfleet.audit_ids'::regclass) NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor text NOT NULL,
+    database_user text DEFAULT SESSION_USER NOT NULL,
+    action text NOT NULL,
+    batch uuid,
+    queue text,
+    kind text,
+    group_name text,
+    trace_id text,
+    task_id bigint,
+    outcome text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT audit_log_action_check CHECK ((action <> ''::text)),
+    CONSTRAINT audit_log_actor_check CHECK ((actor <> ''::text))
+)
+PARTITION BY RANGE (at);
+
+COMMENT ON TABLE taskfleet.audit_log IS 'Who did what to which tasks, by day; written in the transaction that does it, never updated.';
+
+COMMENT ON COLUMN taskfleet.audit_log.database_user IS 'The user of the connection, whatever actor the caller claims.';
 
 CREATE TABLE taskfleet.backlog_buckets (
     kind_id integer NOT NULL,
@@ -1689,63 +2056,6 @@ COMMENT ON COLUMN taskfleet.paused_groups.moved_to IS 'How far the walk through 
 
 COMMENT ON COLUMN taskfleet.paused_groups.again IS 'The walk passed over a task that somebody was at: it has to be made once more.';
 
-CREATE TABLE taskfleet.queues (
-    id integer NOT NULL,
-    name text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    max_concurrent integer,
-    ceiling_slots integer,
-    wait_goal_seconds double precision,
-    fresh_seconds double precision DEFAULT 900 NOT NULL,
-    stale_share double precision DEFAULT 0.2 NOT NULL,
-    waiting_expiry_seconds double precision DEFAULT 172800 NOT NULL,
-    running_timeout_seconds double precision DEFAULT 86400 NOT NULL,
-    missing_entity_seconds double precision DEFAULT 900 NOT NULL,
-    failed_retention_seconds double precision DEFAULT 604800 NOT NULL,
-    succeeded_retention_seconds double precision DEFAULT 2592000 NOT NULL,
-    default_max_attempts integer DEFAULT 3 NOT NULL,
-    default_min_backoff_seconds double precision DEFAULT 2 NOT NULL,
-    default_max_backoff_seconds double precision DEFAULT 60 NOT NULL,
-    max_length bigint DEFAULT 1000000,
-    warn_length bigint DEFAULT 100000,
-    max_payload_bytes integer DEFAULT 262144 NOT NULL,
-    held boolean DEFAULT false NOT NULL,
-    paused boolean DEFAULT false NOT NULL,
-    policy_written_at timestamp with time zone,
-    resumed_at timestamp with time zone,
-    max_result_bytes integer DEFAULT 262144 NOT NULL,
-    CONSTRAINT queues_ceiling_slots_check CHECK ((ceiling_slots >= 0)),
-    CONSTRAINT queues_check CHECK ((default_max_backoff_seconds >= default_min_backoff_seconds)),
-    CONSTRAINT queues_default_max_attempts_check CHECK ((default_max_attempts >= 1)),
-    CONSTRAINT queues_default_min_backoff_seconds_check CHECK ((default_min_backoff_seconds >= (0)::double precision)),
-    CONSTRAINT queues_failed_retention_seconds_check CHECK ((failed_retention_seconds > (0)::double precision)),
-    CONSTRAINT queues_fresh_seconds_check CHECK ((fresh_seconds >= (0)::double precision)),
-    CONSTRAINT queues_max_concurrent_check CHECK ((max_concurrent >= 0)),
-    CONSTRAINT queues_max_length_check CHECK ((max_length >= 0)),
-    CONSTRAINT queues_max_payload_bytes_check CHECK ((max_payload_bytes > 0)),
-    CONSTRAINT queues_max_result_bytes_check CHECK ((max_result_bytes >= 0)),
-    CONSTRAINT queues_missing_entity_seconds_check CHECK ((missing_entity_seconds >= (0)::double precision)),
-    CONSTRAINT queues_name_check CHECK ((name <> ''::text)),
-    CONSTRAINT queues_running_timeout_seconds_check CHECK ((running_timeout_seconds > (0)::double precision)),
-    CONSTRAINT queues_stale_share_check CHECK (((stale_share >= (0)::double precision) AND (stale_share <= (1)::double precision))),
-    CONSTRAINT queues_succeeded_retention_seconds_check CHECK ((succeeded_retention_seconds > (0)::double precision)),
-    CONSTRAINT queues_wait_goal_seconds_check CHECK ((wait_goal_seconds > (0)::double precision)),
-    CONSTRAINT queues_waiting_expiry_seconds_check CHECK ((waiting_expiry_seconds > (0)::double precision)),
-    CONSTRAINT queues_warn_length_check CHECK ((warn_length >= 0))
-);
-
-COMMENT ON TABLE taskfleet.queues IS 'One row a queue: what its tasks may do.';
-
-COMMENT ON COLUMN taskfleet.queues.ceiling_slots IS 'The failure ceiling L: most running tasks while a downstream is overloaded; NULL: no ceiling.';
-
-COMMENT ON COLUMN taskfleet.queues.held IS 'The operator lets nothing be claimed; paused is the same by hand; either holds.';
-
-COMMENT ON COLUMN taskfleet.queues.policy_written_at IS 'NULL: nobody has written a policy, the defaults stand.';
-
-COMMENT ON COLUMN taskfleet.queues.resumed_at IS 'When it was last allowed to go on: expiry counts no time before it.';
-
-COMMENT ON COLUMN taskfleet.queues.max_result_bytes IS 'Larger results, as JSON text, are not kept.';
-
 ALTER TABLE taskfleet.queues ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME taskfleet.queues_id_seq
     START WITH 1
@@ -1770,6 +2080,13 @@ WITH (autovacuum_vacuum_cost_delay='20');
 COMMENT ON TABLE taskfleet.ready IS 'Tasks that wait, scheduled and ready in one: the difference is whether run_at has come.';
 
 COMMENT ON COLUMN taskfleet.ready.due_since IS 'The clock of expiry: the first run_at, kept by retry and release, set anew when a person retries or resumes.';
+
+CREATE TABLE taskfleet.retention_marks (
+    queue_id integer NOT NULL,
+    trimmed_until date NOT NULL
+);
+
+COMMENT ON TABLE taskfleet.retention_marks IS 'Queues that keep successes for less than the longest: days before this one hold none of theirs any more.';
 
 CREATE TABLE taskfleet.scaling_states (
     queue_id integer NOT NULL,
@@ -1920,6 +2237,9 @@ ALTER TABLE ONLY taskfleet.queues
 ALTER TABLE ONLY taskfleet.queues
     ADD CONSTRAINT queues_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY taskfleet.retention_marks
+    ADD CONSTRAINT retention_marks_pkey PRIMARY KEY (queue_id);
+
 ALTER TABLE ONLY taskfleet.scaling_states
     ADD CONSTRAINT scaling_states_pkey PRIMARY KEY (queue_id);
 
@@ -1933,6 +2253,14 @@ ALTER TABLE ONLY taskfleet.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (id);
 
 CREATE INDEX attempts_by_task ON ONLY taskfleet.attempts USING btree (task_id);
+
+CREATE INDEX audit_log_by_batch ON ONLY taskfleet.audit_log USING btree (batch) WHERE (batch IS NOT NULL);
+
+CREATE INDEX audit_log_by_task ON ONLY taskfleet.audit_log USING btree (task_id) WHERE (task_id IS NOT NULL);
+
+CREATE INDEX audit_log_by_time ON ONLY taskfleet.audit_log USING btree (at, id);
+
+CREATE INDEX audit_log_by_trace ON ONLY taskfleet.audit_log USING btree (trace_id) WHERE (trace_id IS NOT NULL);
 
 CREATE INDEX dead_letters_by_code ON taskfleet.dead_letters USING btree (code, failed_at);
 
@@ -1962,7 +2290,7 @@ CREATE INDEX ready_by_priority ON taskfleet.ready USING btree (kind_id, priority
 
 CREATE UNIQUE INDEX ready_by_task ON taskfleet.ready USING btree (task_id);
 
-CREATE INDEX ready_tried_by_due ON taskfleet.ready USING btree (kind_id, due_since) WHERE (due_since < run_at);
+CREATE INDEX ready_tried_by_due ON taskfleet.ready USING btree (kind_id, due_since, task_id) WHERE (due_since < run_at);
 
 CREATE INDEX succeeded_tasks_by_id ON ONLY taskfleet.succeeded_tasks USING btree (id);
 

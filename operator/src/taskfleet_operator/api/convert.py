@@ -31,8 +31,12 @@ def queue_policy(task_queue: TaskQueue) -> QueuePolicy:
         wait_goal_seconds=float(spec.goal.max_wait_seconds),
         fresh_seconds=float(spec.lanes.fresh_seconds),
         stale_share=spec.lanes.stale_share_percent / 100,
+        stale_wait_seconds=float(spec.lanes.stale_wait_seconds),
         waiting_expiry_seconds=float(spec.expiry.waiting_seconds),
         running_timeout_seconds=float(spec.expiry.running_seconds),
+        # The database knows no retention of nothing: 0 is what the next run of maintenance takes.
+        failed_retention_seconds=max(1.0, spec.retention.failed_seconds),
+        succeeded_retention_seconds=max(1.0, spec.retention.succeeded_seconds),
         max_length=spec.limits.max_length,
         warn_length=spec.limits.warn_length,
         max_payload_bytes=spec.limits.max_payload_bytes,

@@ -2,34 +2,24 @@
 
 import sys
 from collections.abc import Sequence
-from enum import IntEnum
 
 import typer
 from typer.exceptions import TyperException
 
 from taskfleet.errors import TaskfleetError
-from taskfleet_ops.cli import demo, figures, migrate, simulate, tasks
-
-
-class ExitCode(IntEnum):
-    """What the shell is told."""
-
-    OK = 0
-    ERROR = 1
-    USAGE = 2
-    INTERRUPTED = 130
-
+from taskfleet_ops.cli import cleanup, demo, figures, migrate, simulate, tasks, upkeep
+from taskfleet_ops.cli.exit_codes import ExitCode
 
 app = typer.Typer(
     name="taskfleet",
     help="A durable task queue on PostgreSQL, and the fleet that works on it.",
-    epilog="Exit codes: 0 ok, 1 error, 2 usage, 130 interrupted. Errors go to standard error as one sentence.",
+    epilog="Exit codes: 0 ok, 1 error, 2 usage, 3 nothing changed, 130 interrupted. Errors go to standard error as one sentence.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (demo, migrate, tasks, figures, simulate):
+for part in (demo, migrate, tasks, figures, simulate, upkeep, cleanup):
     part.add_to(app)
 
 

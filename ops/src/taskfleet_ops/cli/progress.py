@@ -27,3 +27,18 @@ def telling() -> Iterator[Callable[[str], None]]:
 
     with Console(stderr=True).status("") as status:
         yield status.update
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int], None]]:
+    """Show how far a long piece of work has come: the block calls what it is given with each batch's number."""
+    total = 0
+    with telling() as tell:
+
+        def add(count: int) -> None:
+            nonlocal total
+            total += count
+            tell(f"{what}: {total:,}")
+
+        tell(what)
+        yield add

@@ -5,6 +5,6 @@ whole fleet together keeps the job's interval.
 """
 
 from taskfleet.maintenance.jobs import JOBS, Job, MaintenanceSettings
-from taskfleet.maintenance.loop import Maintenance, run_once
+from taskfleet.maintenance.loop import Maintenance, preview, run_once
 
-__all__ = ["JOBS", "Job", "Maintenance", "MaintenanceSettings", "run_once"]
+__all__ = ["JOBS", "Job", "Maintenance", "MaintenanceSettings", "preview", "run_once"]

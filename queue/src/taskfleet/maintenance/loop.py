@@ -29,6 +29,19 @@ async def run_once(
     return {job.name: await _to_its_end(job, store, chosen, due_seconds=0) for job in JOBS if jobs is None or job.name in jobs}
 
 
+async def preview(database: Database, *, settings: MaintenanceSettings | None = None) -> Mapping[str, int]:
+    """What each job would find to do now, by job and at most 10,000 of each; changes nothing."""
+    chosen = settings or MaintenanceSettings()
+    return await MaintenanceStore(database).preview(
+        {
+            "memory_seconds": chosen.memory_seconds,
+            "sessions_seconds": chosen.sessions_seconds,
+            "audit_seconds": chosen.audit_seconds,
+            "days_ahead": chosen.partition_days_ahead,
+        }
+    )
+
+
 class Maintenance:
     """Runs every job at its interval until it is told to stop.
 
@@ -78,7 +91,7 @@ class Maintenance:
         self._in_a_row[job.name] = 0
         self.handled[job.name] = self.handled.get(job.name, 0) + handled
         if handled:
-            _log.debug("maintenance.done", extra={"job": job.name, "handled": handled})
+            _log.log(logging.INFO if job.cleans else logging.DEBUG, "maintenance.done", extra={"job": job.name, "handled": handled})
         # Jitter, so that a fleet does not ask in step.
         return self._random.uniform(interval * 0.9, interval * 1.1)
 

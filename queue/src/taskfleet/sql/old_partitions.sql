@@ -1,6 +1,7 @@
 -- Daily partitions whose last moment is older than the longest retention of any queue, oldest first.
 --
 --   least_seconds  double precision  retention where no queue says more
+--   audit_seconds  double precision  how long the audit log is kept; 0: for ever
 --
 -- Returns rows: relation, partition (both without schema), attached.
 WITH kept AS (
@@ -15,6 +16,11 @@ FROM pg_inherits
 JOIN pg_class AS partitions ON partitions.oid = pg_inherits.inhrelid
 JOIN pg_class AS parents ON parents.oid = pg_inherits.inhparent
 CROSS JOIN kept
-WHERE parents.oid IN ('taskfleet.attempts'::regclass, 'taskfleet.succeeded_tasks'::regclass)
-  AND to_date(right(partitions.relname, 8), 'YYYYMMDD') + 1 < (now() - make_interval(secs => kept.seconds)) AT TIME ZONE 'UTC'
+WHERE parents.oid IN ('taskfleet.attempts'::regclass, 'taskfleet.succeeded_tasks'::regclass, 'taskfleet.audit_log'::regclass)
+  AND to_date(right(partitions.relname, 8), 'YYYYMMDD') + 1 < (
+      now() - make_interval(secs => CASE
+          WHEN parents.oid = 'taskfleet.audit_log'::regclass THEN nullif(%(audit_seconds)s::double precision, 0)
+          ELSE kept.seconds
+      END)
+  ) AT TIME ZONE 'UTC'
 ORDER BY partitions.relname;

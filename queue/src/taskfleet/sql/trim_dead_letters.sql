@@ -1,4 +1,4 @@
--- Forget failed and cancelled tasks whose retention has passed, payload included.
+-- Forget failed and cancelled tasks whose retention has passed, payload included, and write it down.
 --
 --   limit  integer  most of each kind
 --
@@ -32,5 +32,15 @@ states AS (
     SELECT forgotten.kind_id, forgotten.state, -count(*)
     FROM forgotten
     GROUP BY 1, 2
+),
+audited AS (
+    INSERT INTO taskfleet.audit_log (actor, action, queue, kind, outcome, detail)
+    SELECT
+        'maintenance', 'trim_dead_letters', queues.name, kinds.name, 'done',
+        jsonb_build_object('count', count(*), 'older_than_seconds', queues.failed_retention_seconds)
+    FROM forgotten
+    JOIN taskfleet.kinds ON kinds.id = forgotten.kind_id
+    JOIN taskfleet.queues ON queues.id = kinds.queue_id
+    GROUP BY queues.id, kinds.id
 )
 SELECT count(*) FROM forgotten;

@@ -12,6 +12,7 @@ from psycopg.rows import scalar_row
 
 from taskfleet.store.connection import Database
 from taskfleet.store.partitions import drop_partition, old_partitions
+from taskfleet.store.sweep_store import SweepStore
 
 _Connection = AsyncConnection[Any]
 
@@ -35,6 +36,47 @@ class MaintenanceStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.sweeps = SweepStore(database)
+        """What people's cleaning and the nightly one have in common."""
+
+    @property
+    def database(self) -> Database:
+        """The database that this looks after."""
+        return self._database
+
+    async def begin(self, job: str, *, due_seconds: float) -> bool:
+        """Whether a job of many transactions may start: it is due, and it counts as run from now on."""
+        return (await self._batch(job, (), {}, due_seconds=due_seconds)).ran
+
+    async def begin_nightly(self, job: str, *, hour: float) -> bool:
+        """Whether a nightly job may start: its hour (UTC) has come since it ran last, and it counts as run from now on."""
+
+        async def work(connection: _Connection) -> bool:
+            cursor = await connection.execute(self._database.query("begin_nightly"), {"job": job, "hour": hour})
+            return await cursor.fetchone() is not None
+
+        return await self._database.run(work)
+
+    async def preview(self, settings: Mapping[str, object]) -> Mapping[str, int]:
+        """What each job would find to do now, at most 10,000 of each; changes nothing."""
+
+        async def work(connection: _Connection) -> Mapping[str, int]:
+            cursor = await connection.execute(self._database.query("preview_maintenance"), settings)
+            return {row[0]: int(row[1]) for row in await cursor.fetchall()}
+
+        return await self._database.run(work)
+
+    async def fail_unserved(self, *, due_seconds: float, limit: int, after_seconds: float) -> Batch:
+        """Fail tasks of kinds for which no live worker has had a handler for a while."""
+        parameters = {"limit": limit, "after_seconds": after_seconds}
+        return await self._batch("fail_unserved", ("fail_unserved",), parameters, due_seconds=due_seconds)
+
+    async def trim_audit(self, *, due_seconds: float, limit: int, older_than_seconds: float) -> Batch:
+        """Forget old audit entries; 0 seconds keeps them all."""
+        if older_than_seconds == 0:
+            return Batch(ran=False)
+        parameters = {"limit": limit, "older_than_seconds": older_than_seconds}
+        return await self._batch("trim_audit", ("trim_audit",), parameters, due_seconds=due_seconds)
 
     async def recover_leases(self, *, due_seconds: float, limit: int) -> Batch:
         """Take back what workers held that were not heard of for a whole lease (an attempt is used up), or that have said goodbye."""
@@ -73,13 +115,14 @@ class MaintenanceStore:
         parameters = {"limit": limit, "memory_seconds": memory_seconds, "sessions_seconds": sessions_seconds}
         return await self._batch("trim_memory", ("trim_memory",), parameters, due_seconds=due_seconds)
 
-    async def drop_old_partitions(self, *, due_seconds: float, least_seconds: float, lock_seconds: float) -> Batch:
-        """Drop daily partitions that no queue keeps any longer. One that a reader holds is left for the next run."""
-        began = await self._batch("drop_old_partitions", (), {}, due_seconds=due_seconds)
-        if not began.ran:
-            return began
+    async def drop_old_partitions(
+        self, *, due_seconds: float, least_seconds: float, audit_seconds: float = 0, lock_seconds: float
+    ) -> Batch:
+        """Drop daily partitions that nobody keeps any longer. One that a reader holds is left for the next run."""
+        if not await self.begin("drop_old_partitions", due_seconds=due_seconds):
+            return Batch(ran=False)
         dropped = 0
-        for partition in await old_partitions(self._database, least_seconds=least_seconds):
+        for partition in await old_partitions(self._database, least_seconds=least_seconds, audit_seconds=audit_seconds):
             dropped += await drop_partition(self._database, partition, lock_seconds=lock_seconds)
         return Batch(ran=True, handled=dropped)
 

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection, errors
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from taskfleet.store.audit import AuditEntry, append_audit
 from taskfleet.store.connection import Database
 
 _log = logging.getLogger(__name__)
@@ -25,12 +26,12 @@ class Partition:
     """A DETACH was cut off and has to be finished."""
 
 
-async def old_partitions(database: Database, *, least_seconds: float) -> Sequence[Partition]:
-    """Partitions that no queue keeps any longer, oldest first."""
+async def old_partitions(database: Database, *, least_seconds: float, audit_seconds: float = 0) -> Sequence[Partition]:
+    """Partitions that nobody keeps any longer, oldest first; those of the audit log after a time of its own, 0 is never."""
 
     async def work(connection: AsyncConnection[Any]) -> Sequence[Partition]:
         cursor = connection.cursor(row_factory=class_row(Partition))
-        await cursor.execute(database.query("old_partitions"), {"least_seconds": least_seconds})
+        await cursor.execute(database.query("old_partitions"), {"least_seconds": least_seconds, "audit_seconds": audit_seconds})
         return await cursor.fetchall()
 
     return await database.run(work)
@@ -50,7 +51,7 @@ async def drop_partition(database: Database, partition: Partition, *, lock_secon
         try:
             async with asyncio.timeout(lock_seconds * 30):
                 await connection.execute(_detach(database.schema, partition))
-                await _drop(connection, database.schema, partition)
+                await _drop(connection, database, partition)
         except (errors.LockNotAvailable, errors.QueryCanceled, TimeoutError) as error:
             _log.info("partition.in_use", extra={"partition": partition.partition, "error": str(error)})
             return False
@@ -67,8 +68,9 @@ def _detach(schema: str, partition: Partition) -> Composed:
     )
 
 
-async def _drop(connection: AsyncConnection[Any], schema: str, partition: Partition) -> None:
-    """Drop a detached partition; the ledger of states follows in the same transaction."""
+async def _drop(connection: AsyncConnection[Any], database: Database, partition: Partition) -> None:
+    """Drop a detached partition; the ledger of states and the audit log follow in the same transaction."""
+    schema = database.schema
     async with connection.transaction():
         if partition.relation == "succeeded_tasks":
             await connection.execute(
@@ -78,3 +80,5 @@ async def _drop(connection: AsyncConnection[Any], schema: str, partition: Partit
                 ).format(schema=Identifier(schema), partition=Identifier(partition.partition))
             )
         await connection.execute(SQL("DROP TABLE {}.{}").format(Identifier(schema), Identifier(partition.partition)))
+        detail = {"partition": partition.partition}
+        await append_audit(database, connection, AuditEntry(actor="maintenance", action="drop_partition", outcome="done", detail=detail))

@@ -46,6 +46,7 @@ WHOLE = read_task_queue(
         },
         lanes={"freshSeconds": 10, "staleSharePercent": 50, "staleWaitSeconds": 20},
         expiry={"waitingSeconds": 100, "runningSeconds": 200},
+        retention={"failedSeconds": 0, "succeededSeconds": 3_000},
         limits={"maxLength": 10, "warnLength": 5, "maxPayloadBytes": 100},
         worker={"concurrency": 8, "drainSeconds": 30, "template": {}},
         stopPolicy="Hold",
@@ -74,8 +75,11 @@ def test_queue_policy_carries_all_that_the_database_enforces() -> None:
         wait_goal_seconds=60.0,
         fresh_seconds=10.0,
         stale_share=0.5,
+        stale_wait_seconds=20.0,
         waiting_expiry_seconds=100.0,
         running_timeout_seconds=200.0,
+        failed_retention_seconds=1.0,
+        succeeded_retention_seconds=3_000.0,
         max_length=10,
         warn_length=5,
         max_payload_bytes=100,
@@ -116,7 +120,7 @@ def test_scaling_policy_carries_all_that_the_law_needs() -> None:
 def test_defaults_of_spec_and_database_are_the_same() -> None:
     made = queue_policy(read_task_queue(MINIMAL))
 
-    assert made == QueuePolicy(queue="episodes", wait_goal_seconds=120.0)
+    assert made == QueuePolicy(queue="episodes", wait_goal_seconds=120.0, stale_wait_seconds=3_600.0)
 
 
 def test_defaults_of_spec_and_law_are_the_same() -> None:

@@ -8,6 +8,16 @@ DEFAULT_MIN_BACKOFF_SECONDS = 2.0
 DEFAULT_MAX_BACKOFF_SECONDS = 60.0
 """As the columns of queues default to (migration 0001)."""
 
+_POSITIVE = (
+    "wait_goal_seconds",
+    "stale_wait_seconds",
+    "waiting_expiry_seconds",
+    "running_timeout_seconds",
+    "failed_retention_seconds",
+    "succeeded_retention_seconds",
+    "max_payload_bytes",
+)
+
 
 def policy_fault(policy: QueuePolicy) -> str | None:
     """The first contradiction in a policy, None when there is none: what was found, what is allowed."""
@@ -24,7 +34,7 @@ def _faults(policy: QueuePolicy) -> Iterator[str]:
         value = getattr(policy, field)
         if value is not None and value < least:
             yield f"{name}: {field} is {value:g}, it must be {least} or more"
-    for field in ("wait_goal_seconds", "waiting_expiry_seconds", "running_timeout_seconds", "max_payload_bytes"):
+    for field in _POSITIVE:
         value = getattr(policy, field)
         if value is not None and value <= 0:
             yield f"{name}: {field} is {value:g}, it must be more than 0"
