@@ -339,3 +339,11 @@ async def test_kinds_with_a_limit_are_told(queue: Queue) -> None:
 
     assert list(before) == []
     assert list(await queue.store.limited_kinds("default", kinds=["mail", "fax"])) == ["fax"]
+
+
+async def test_kinds_of_a_queue_are_told_whoever_does_them(queue: Queue) -> None:
+    await opened(queue, kinds=("mail",))
+    await queue.enqueue("mail")
+    await queue.enqueue("fax")
+
+    assert list(await queue.store.queue_kinds("default")) == ["fax", "mail"]

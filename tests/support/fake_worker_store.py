@@ -180,6 +180,10 @@ class FakeWorkerStore:
         await self._begin("limits")
         return [kind for kind in kinds if kind in self.limited]
 
+    async def queue_kinds(self, queue: str) -> Sequence[str]:
+        await self._begin("kinds")
+        return sorted({task.kind for task in self.tasks.values()})
+
     async def claim(self, session_id: UUID, *, kinds: Sequence[str], limit: int, marks: Sequence[Mark] = (), stale_slots: int = 0) -> Claim:
         await self._begin("claim")
         return self._end(self._claim(session_id, kinds, limit, marks, stale_slots))

@@ -114,6 +114,16 @@ def test_a_kind_without_a_handler_waits_for_a_worker_that_has_one(fleet: "Fleet"
     assert fleet.task(unknown).state == "ready"
 
 
+@pytest.mark.requirement("B6")
+def test_a_worker_that_is_told_to_fails_what_it_has_no_handler_for(fleet: "Fleet", logged: "Logged") -> None:
+    unknown = fleet.enqueue("unheard-of", {})
+    worker = fleet.start(POLL_SECONDS="0.02", FAIL_UNKNOWN_KINDS="true")
+    task = fleet.wait_for_state(unknown, "failed")
+
+    assert (task.code, task.dead_reason, task.attempt_count) == ("TASK_PAYLOAD_UNSUPPORTED", "non_retryable", 1)
+    assert [line["ran"] for line in logged(worker, "task.failed")] == [False]
+
+
 @pytest.mark.requirement("A10")
 def test_an_idle_worker_is_woken_long_before_its_next_poll(fleet: "Fleet") -> None:
     worker = fleet.start(POLL_SECONDS="600", LOG_LEVEL="DEBUG")

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         settings = _settings(given.tasks, given.settings)
-        return _check(settings) if given.command == "check" else _run(replace(settings, errand=given.errand))
+        return _check(settings) if given.command == "check" else _run(_chosen(settings, given))
     except (SettingsError, TasksNotFoundError, HandlerError) as error:
         return _complain(error, Exit.USAGE)
     except (DatabaseUnreachableError, SchemaError) as error:
@@ -49,6 +49,11 @@ def _run(settings: WorkerSettings) -> int:
     from taskfleet_worker.service import serve
 
     return asyncio.run(serve(settings, tasks))
+
+
+def _chosen(settings: WorkerSettings, given: argparse.Namespace) -> WorkerSettings:
+    """The settings with the options of `run`."""
+    return replace(settings, errand=given.errand, fail_unknown_kinds=given.fail_unknown_kinds or settings.fail_unknown_kinds)
 
 
 def _check(settings: WorkerSettings) -> int:
@@ -89,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     choose: dict[str, Any] = {"dest": "errand", "action": "store_const"}
     errand.add_argument("--once", **choose, const=Errand.ONCE, help="make one claim, do what it brings, and exit")
     errand.add_argument("--until-empty", "--drain", **choose, const=Errand.UNTIL_EMPTY, help="exit when nothing is ready any more")
+    run.add_argument("--fail-unknown-kinds", action="store_true", help="claim tasks of kinds without a handler too, and fail them at once")
     run.set_defaults(errand=Errand.ENDLESS)
     check = commands.add_parser("check", help="say whether a worker would start, and what it would claim; changes nothing")
     for command in (run, check):

@@ -118,6 +118,8 @@ class WorkerSettings:
     """How long claimed tasks stay ours without a heartbeat: longer than a paused machine, short enough to notice a dead one."""
     drain_seconds: float = 30.0
     """From SIGTERM to exit; what is not finished shortly before is given back."""
+    fail_unknown_kinds: bool = False
+    """Claim kinds without a handler too, and fail them at once; otherwise they wait for a worker that has one."""
     overload_pause_seconds: float = 1.0
     """Pause of a slot after an overload answer without a Retry-After."""
     missing_entity_seconds: float = 60.0
@@ -169,6 +171,7 @@ def read_settings(environ: Mapping[str, str] | None = None, *, file: Path | None
         prefetch=read.whole("TASKFLEET_PREFETCH", default=concurrency, low=0, high=1000),
         lease_seconds=lease_seconds,
         drain_seconds=read.seconds("TASKFLEET_DRAIN_SECONDS", default=30.0, low=0.0),
+        fail_unknown_kinds=read.switch("TASKFLEET_FAIL_UNKNOWN_KINDS", default=False),
         overload_pause_seconds=read.seconds("TASKFLEET_OVERLOAD_PAUSE_SECONDS", default=1.0, low=0.0),
         missing_entity_seconds=read.seconds("TASKFLEET_MISSING_ENTITY_SECONDS", default=60.0, low=0.0),
         missing_entity_size=read.whole("TASKFLEET_MISSING_ENTITY_SIZE", default=10_000, low=1, high=1_000_000),

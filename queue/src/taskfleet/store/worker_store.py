@@ -154,13 +154,11 @@ class WorkerStore:
 
     async def limited_kinds(self, queue: str, *, kinds: Sequence[str]) -> Sequence[str]:
         """Those of the kinds that a quota, a rate or a ceiling limits; all of them where the queue as a whole is limited."""
+        return await self._names("limited_kinds", {"queue": queue, "kinds": list(kinds)})
 
-        async def work(connection: _Connection) -> Sequence[str]:
-            cursor = connection.cursor(row_factory=scalar_row)
-            await cursor.execute(self._database.query("limited_kinds"), {"queue": queue, "kinds": list(kinds)})
-            return tuple(await cursor.fetchall())
-
-        return await self._database.run(work)
+    async def queue_kinds(self, queue: str) -> Sequence[str]:
+        """Every kind of a queue, whoever does it."""
+        return await self._names("queue_kinds", {"queue": queue})
 
     async def mark_drained(self, session_id: UUID) -> bool:
         """Say that a draining worker is empty; False when it is not draining, or holds a lease."""
@@ -169,6 +167,14 @@ class WorkerStore:
     async def close_session(self, session_id: UUID) -> int:
         """End the session; what it still held goes back at once. Returns how many leases that were."""
         return int(await self._one("close_session", {"session": session_id}))
+
+    async def _names(self, query: str, parameters: Mapping[str, object]) -> Sequence[str]:
+        async def work(connection: _Connection) -> Sequence[str]:
+            cursor = connection.cursor(row_factory=scalar_row)
+            await cursor.execute(self._database.query(query), parameters)
+            return tuple(await cursor.fetchall())
+
+        return await self._database.run(work)
 
     async def _one(self, query: str, parameters: Mapping[str, object]) -> Any:
         async def work(connection: _Connection) -> Any:

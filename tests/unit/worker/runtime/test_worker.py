@@ -475,3 +475,12 @@ async def test_claims_are_counted_by_what_they_brought() -> None:
         await eventually(lambda: len(store.asked) > 1)
 
     assert set(worker.metrics.claims.counts) == {"ceiling"}
+
+
+async def test_a_worker_that_fails_unknown_kinds_still_does_its_own() -> None:
+    store, ran = FakeWorkerStore(), list[int]()
+    own, strange = store.enqueue("mail", {}), store.enqueue("strange", {})
+    async with running_worker(store, recording(ran), replace(SETTINGS, fail_unknown_kinds=True)):
+        await eventually(lambda: store.states() == {own: "succeeded", strange: "failed"})
+
+    assert (ran, store.tasks[strange].code) == ([own], "TASK_PAYLOAD_UNSUPPORTED")

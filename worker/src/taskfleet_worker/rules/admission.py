@@ -69,6 +69,10 @@ class Admission:
         """The request was sent: the next has its turn."""
         self._wide_turn = not self._wide_turn
 
+    def serve(self, kinds: Kinds) -> None:
+        """Ask for these kinds as well from now on; without limits of this worker's own."""
+        self._kinds = (*self._kinds, *(kind for kind in kinds if kind not in self._kinds))
+
     @property
     def limited(self) -> bool:
         """Whether this worker limits any kind."""

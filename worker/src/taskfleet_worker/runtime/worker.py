@@ -33,6 +33,7 @@ from taskfleet_worker.runtime.refresh import MarkRefresh, MarkStore
 from taskfleet_worker.runtime.reporting import Reporter
 from taskfleet_worker.runtime.session import Session, SessionStore
 from taskfleet_worker.runtime.stopping import StopRequests
+from taskfleet_worker.runtime.strangers import KindStore, Strangers
 from taskfleet_worker.runtime.supervisor import Supervisor
 from taskfleet_worker.runtime.watchdog import Watchdog
 from taskfleet_worker.settings import KindSettings, WorkerSettings
@@ -69,7 +70,7 @@ class Exit(IntEnum):
     """It went down while the database was away: some endings were not written, their tasks run again after their lease."""
 
 
-class WorkerStore(SessionStore, HeartbeatStore, ExchangeStore, MarkStore, NoteStore, Protocol):
+class WorkerStore(SessionStore, HeartbeatStore, ExchangeStore, MarkStore, NoteStore, KindStore, Protocol):
     """All that a worker asks of the queue; `taskfleet.store.WorkerStore` is the real one."""
 
 
@@ -86,6 +87,7 @@ class Parts:
     heartbeat: Heartbeat
     refresh: MarkRefresh
     notes: Notes
+    strangers: Strangers
 
 
 class Worker:
@@ -129,6 +131,8 @@ class Worker:
         self.supervisor.start("heartbeat", self._parts.heartbeat.run)
         self.supervisor.start("marks", self._parts.refresh.run)
         self.supervisor.start("notes", self._parts.notes.run)
+        if self._settings.fail_unknown_kinds:
+            self.supervisor.start("strangers", self._parts.strangers.run)
         self.started = True
         _log.info("worker.started", extra={"concurrency": self._settings.concurrency, "lease_seconds": self._settings.lease_seconds})
         self._watchdog.start()
@@ -244,6 +248,7 @@ def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings, *, 
         heartbeat=Heartbeat(store, session, holdings, rhythm=rhythm, news=intake.bell.ring),
         refresh=MarkRefresh(store, intake, appetite, queue=settings.queue, kinds=kinds, seconds=settings.loops.marks_seconds),
         notes=notes,
+        strangers=Strangers(store, admission, queue=settings.queue),
     )
 
 
