@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from taskfleet_operator.scaling import Memory, QueueObservation, Reason, ScalingPolicy, decide
+from taskfleet_operator.scaling import Decision, Memory, QueueObservation, Reason, ScalingPolicy, decide
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +39,20 @@ class Controller(Protocol):
         ...
 
 
+def orders_for(decision: Decision) -> Orders:
+    """What our law's decision orders."""
+    return Orders(
+        replicas=decision.replicas,
+        drain=decision.drain,
+        undrain=decision.undrain,
+        remove=decision.removable,
+        claim_ceiling=decision.claim_ceiling,
+        kind_ceilings=decision.kind_ceilings,
+        reason=decision.reason,
+        message=decision.message,
+    )
+
+
 class Law:
     """taskfleet's own law."""
 
@@ -54,17 +68,7 @@ class Law:
         """Decide and remember."""
         decided = decide(observation, self._policy, self.memory, now=now)
         self.memory = decided.memory
-        decision = decided.decision
-        return Orders(
-            replicas=decision.replicas,
-            drain=decision.drain,
-            undrain=decision.undrain,
-            remove=decision.removable,
-            claim_ceiling=decision.claim_ceiling,
-            kind_ceilings=decision.kind_ceilings,
-            reason=decision.reason,
-            message=decision.message,
-        )
+        return orders_for(decided.decision)
 
 
 class Fixed:

@@ -6,7 +6,7 @@ from taskfleet_operator.simulation.played import PlayedQueue
 from taskfleet_operator.simulation.result import Result
 from taskfleet_operator.simulation.tasks import TASKFLEET, Manners, Workload
 
-GIVE_UP_SECONDS = 14 * 24 * 3600.0
+GIVE_UP_SECONDS = 5 * 24 * 3600.0
 """A controller that starts nobody would let a run go on for ever."""
 
 

@@ -57,7 +57,11 @@ class PlayedQueue:
         self._started_at: defaultdict[str, float] = defaultdict(float)
         """Sum of the starts of running tasks, by kind: their time so far without a walk over them."""
         self.result = Result(
-            workload=workload.name, controller=controller, tasks=len(workload.tasks), max_wait_seconds=workload.max_wait_seconds
+            workload=workload.name,
+            controller=controller,
+            tasks=len(workload.tasks),
+            max_wait_seconds=workload.max_wait_seconds,
+            stale_wait_seconds=workload.lanes.stale_wait_seconds,
         )
 
     @property
@@ -219,7 +223,8 @@ class PlayedQueue:
             waiting.since = self.now + self._manners.backoff(waiting.failures)
             self._at(waiting.since, lambda: self._again(waiting, None))
             return
-        self.result.waits.append(waiting.first_wait or 0.0)
+        came_stale = waiting.task.age > self.workload.lanes.fresh_seconds
+        (self.result.stale_waits if came_stale else self.result.waits).append(waiting.first_wait or 0.0)
         self.result.seconds = self.now
         self.result.done += end is End.DONE
         self.result.gone += end is not End.DONE and waiting.task.gone

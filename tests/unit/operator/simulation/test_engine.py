@@ -194,3 +194,23 @@ def test_a_fixed_fleet_stays_until_nothing_is_left() -> None:
 
     assert rounded(result.waits) == [10, 7]
     assert result.pod_seconds == 2 * 16
+
+
+def test_a_cut_pod_takes_down_its_own_tasks_only() -> None:
+    result = Simulation(load(task(0, 30), task(0, 30)), replicas((0, 2), (12, 1), (100, 0))).run()
+
+    assert (result.killed, result.done) == (1, 2)
+
+
+def test_grace_that_was_not_needed_ends_nobody_twice() -> None:
+    result = Simulation(load(task(0, 5), task(0, 5)), replicas((0, 2), (12, 1), (40, 0), grace=20)).run()
+
+    assert (result.killed, result.done) == (0, 2)
+
+
+def test_old_tasks_look_as_old_as_the_ledger_says() -> None:
+    """Buckets of five seconds, then minutes, then hours: an age is never shown as less than it is."""
+    script = replicas((0, 0), (2, 1), (30, 0))
+    Simulation(load(task(0, 1, age=10_803), task(0, 1, age=600), task(0, 1, age=7)), script).run()
+
+    assert sorted(bucket.oldest_seconds for bucket in script.seen[0].ready) == [10, 600, 10_800 + 3600]

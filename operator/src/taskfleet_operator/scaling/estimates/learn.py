@@ -11,6 +11,9 @@ from taskfleet_operator.scaling.memory import KindMemory, KindTotals, Memory
 from taskfleet_operator.scaling.observation import QueueObservation
 from taskfleet_operator.scaling.policy import KindLimits, ScalingPolicy
 
+LEAST_RATE = 1 / 3600
+"""Tasks a second. Less than one an hour is no stream: a moving average never falls to nothing by itself, and a goal shorter than a start
+kept a worker for twelve hours after the last task."""
 _NOTHING = KindTotals()
 
 
@@ -21,7 +24,7 @@ class Estimates:
     service: Mapping[str, float]
     """Seconds a task of each kind keeps a slot; every kind that is listed, waits or runs is there."""
     rates: Mapping[str, float]
-    """Arrivals a second of each kind that ever arrived."""
+    """Arrivals a second of each kind that arrives at all."""
     startup_seconds: float
     lead_seconds: float
     """From deciding to working: start-up and one tick."""
@@ -63,7 +66,7 @@ def learn(observation: QueueObservation, policy: ScalingPolicy, memory: Memory, 
     startup = startup_seconds(startups)
     estimates = Estimates(
         service=times,
-        rates={kind: known.arrival_rate for kind, known in kinds.items() if known.arrival_rate > 0},
+        rates={kind: known.arrival_rate for kind, known in kinds.items() if known.arrival_rate >= LEAST_RATE},
         startup_seconds=startup,
         lead_seconds=startup + policy.tick_seconds,
         typical_service_seconds=typical,

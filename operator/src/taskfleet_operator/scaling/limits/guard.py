@@ -4,11 +4,13 @@ When service times rise because too much runs at once, every other step reads th
 windows only (backlog throughout, nothing starting, running tasks within ±10 %, enough finished).
 
 - At least 25 % more busy slots that bring less than a quarter of the extra goodput: back to 1.1 × the smaller level.
-- At the allowed maximum for two windows: try 0.75 × as many. If the goodput holds, keep the lower level and try again, else restore
-  and wait twice as long before the next try (300 s to an hour).
+- At the allowed maximum for two windows: try half as many. If the goodput holds, keep that and halve again. If it falls by less than half,
+  the downstream's knee lies in between: go there and try again. If it halves, every slot pays: restore, and wait twice as long before the
+  next try (300 s to an hour).
 - Under a cap: now and then try 1.33 × as many, and keep what pays.
 
-A try is judged with the luck of counting in mind: of 100 finished tasks 10 are chance.
+Half is tried and not a little less, because luck drowns a small step: of 100 finished tasks 10 are chance. A hundred slots before a
+downstream that carries twenty come down to 22 in four tries.
 """
 
 from dataclasses import dataclass, replace
@@ -22,11 +24,22 @@ STEADY_SPREAD = 0.1
 MORE_SLOTS = 1.25
 GAIN_SHARE = 0.25
 BACK_TO = 1.1
-LOWER = 0.75
+LOWER = 0.5
 HIGHER = 1.33
 HOLDS = 0.93
+PAYS_SHARE = 0.5
+"""Of the goodput that more slots should bring: a try of more is dear, so it must pay better than a scale-up that work asked for."""
+KNEE_MARGIN = 1.05
+WORTH_LOWERING = 0.9
+LOWER_TRIED_ON = 200
+HIGHER_TRIED_ON = 400
+"""Finished tasks: halves are told apart on fewer than thirds."""
+LONGEST_TRY_SECONDS = 200.0
+"""A fleet that finishes so little that a try would last longer is left alone."""
+SETTLED_WITHIN_SECONDS = 60.0
+SAME_LEVEL = 0.05
 LUCK = 2.5
-"""Standard deviations."""
+"""Standard deviations that a comparison does not trust."""
 FULL_WINDOWS = 2
 FIRST_GAP_SECONDS = 300.0
 LONGEST_GAP_SECONDS = 3600.0
@@ -67,6 +80,10 @@ def watch(before: Guard, seen: Seen, *, now: float) -> Guard:
     """The guard after one more tick."""
     if not seen.backlog or not seen.steady:
         return _interrupted(before, seen, now=now)
+    trial = before.trial
+    if trial is not None and now - trial.since < min(seen.service_seconds, SETTLED_WITHIN_SECONDS):
+        # Those that ran before the try still end at the pace of that time.
+        return replace(before, window=None)
     window = before.window
     if window is None or not _within(window, seen.running):
         return replace(before, window=_begun(seen, now))
@@ -78,7 +95,8 @@ def watch(before: Guard, seen: Seen, *, now: float) -> Guard:
         highest=max(window.highest, seen.running),
     )
     elapsed = now - window.since
-    if elapsed < max(WINDOW_SECONDS, 2 * seen.service_seconds) or window.finished < ENOUGH_FINISHED:
+    lasts = seen.service_seconds if trial is not None else 2 * seen.service_seconds
+    if elapsed < max(WINDOW_SECONDS, lasts) or window.finished < _enough(trial):
         return replace(before, window=window)
     level = SteadyLevel(running=window.running_seconds / elapsed, goodput=window.finished / elapsed, finished=window.finished, at=now)
     return replace(_judged(before, level, seen, now=now), window=_begun(seen, now))
@@ -92,9 +110,19 @@ def _interrupted(before: Guard, seen: Seen, *, now: float) -> Guard:
     return replace(before, window=None, full_windows=0, cap_slots=None if lapsed else before.cap_slots)
 
 
+def _enough(trial: Trial | None) -> int:
+    if trial is None:
+        return ENOUGH_FINISHED
+    return LOWER_TRIED_ON if _lowers(trial) else HIGHER_TRIED_ON
+
+
+def _lowers(trial: Trial) -> bool:
+    return trial.gate < trial.start.running
+
+
 def _judged(before: Guard, level: SteadyLevel, seen: Seen, *, now: float) -> Guard:
     if before.trial is not None:
-        lower = before.trial.gate < before.trial.start.running
+        lower = _lowers(before.trial)
         return _lower_tried(before, before.trial, level, now=now) if lower else _higher_tried(before, before.trial, level, seen, now=now)
     if before.level is not None and level.at - before.level.at <= LEVEL_SECONDS and _brought_nothing(before.level, level):
         cap = BACK_TO * before.level.running
@@ -104,37 +132,40 @@ def _judged(before: Guard, level: SteadyLevel, seen: Seen, *, now: float) -> Gua
         return _try_higher(replace(before, level=kept), level, before.cap_slots, now=now)
     full = before.full_windows + 1 if seen.full else 0
     guard = replace(before, level=kept, full_windows=full)
-    if full >= FULL_WINDOWS and now >= before.probe_after:
-        trial = Trial(start=level, gate=LOWER * level.running, back=None, since=now)
-        return replace(guard, trial=trial, full_windows=0)
+    if full >= FULL_WINDOWS and now >= before.probe_after and LONGEST_TRY_SECONDS * LOWER * level.goodput >= LOWER_TRIED_ON:
+        start = kept if _same(kept, level) else level
+        return replace(guard, trial=Trial(start=start, gate=max(1.0, LOWER * start.running), back=None, since=now), full_windows=0)
     return guard
 
 
 def _lower_tried(before: Guard, trial: Trial, level: SteadyLevel, *, now: float) -> Guard:
-    """Keep a lower level that finishes as much and try again; else restore."""
+    """Keep fewer slots as far as they finish as much, and try again from there; where every slot pays, restore."""
     start = trial.start
-    chance = LUCK * sqrt(LOWER * LOWER / start.finished + LOWER / level.finished)
-    if level.goodput >= max(HOLDS, LOWER + chance) * start.goodput:
-        # Compare with the first level, or ten steps of −6 % each would pass.
-        again = Trial(
-            start=replace(level, goodput=max(level.goodput, start.goodput)), gate=LOWER * level.running, back=trial.gate, since=now
-        )
-        return replace(before, trial=again, cap_slots=trial.gate, level=level)
+    held = level.goodput / start.goodput
+    knee = trial.gate if held >= HOLDS else KNEE_MARGIN * trial.gate / held if held > 0 else start.running
+    if knee <= WORTH_LOWERING * start.running and knee >= 2:
+        # The goodput to hold stays the best one, or ten steps of −6 % each would pass.
+        plateau = SteadyLevel(running=knee, goodput=max(level.goodput, start.goodput), finished=level.finished, at=now)
+        again = Trial(start=plateau, gate=max(1.0, LOWER * knee), back=knee, since=now)
+        return replace(before, trial=again, cap_slots=knee, level=None)
     gap = min(LONGEST_GAP_SECONDS, 2 * before.probe_gap_seconds)
-    return replace(before, trial=None, cap_slots=trial.back, level=start, probe_after=now + before.probe_gap_seconds, probe_gap_seconds=gap)
+    cap = None if trial.back is None else max(1.0, min(trial.back, knee))
+    return replace(before, trial=None, cap_slots=cap, level=None, probe_after=now + before.probe_gap_seconds, probe_gap_seconds=gap)
 
 
 def _try_higher(guard: Guard, level: SteadyLevel, cap: float, *, now: float) -> Guard:
-    if now < guard.probe_after or level.running < cap * (1 - STEADY_SPREAD):
+    known = guard.level if guard.level is not None and _same(guard.level, level) else level
+    soon = LONGEST_TRY_SECONDS * level.goodput >= HIGHER_TRIED_ON
+    if now < guard.probe_after or level.running < cap * (1 - STEADY_SPREAD) or not soon or known.finished < HIGHER_TRIED_ON:
         return guard
-    return replace(guard, trial=Trial(start=level, gate=HIGHER * cap, back=cap, since=now))
+    return replace(guard, trial=Trial(start=known, gate=max(HIGHER * cap, cap + 1), back=cap, since=now))
 
 
 def _higher_tried(before: Guard, trial: Trial, level: SteadyLevel, seen: Seen, *, now: float) -> Guard:
     """Keep a higher level that pays and try again; else go back."""
     expected = level.running / trial.start.running - 1
     gained = level.goodput / trial.start.goodput - 1
-    if expected <= STEADY_SPREAD or gained < GAIN_SHARE * expected:
+    if expected <= STEADY_SPREAD or gained < PAYS_SHARE * expected:
         gap = min(LONGEST_GAP_SECONDS, 2 * before.probe_gap_seconds)
         return replace(before, trial=None, cap_slots=trial.back, probe_after=now + before.probe_gap_seconds, probe_gap_seconds=gap)
     if trial.gate >= seen.allowed_slots:
@@ -153,11 +184,22 @@ def _brought_nothing(smaller: SteadyLevel, larger: SteadyLevel) -> bool:
 
 
 def _comparison(before: SteadyLevel | None, level: SteadyLevel) -> SteadyLevel:
-    """The level later windows are compared with: the older one while it is near and recent, so that small steps add up."""
+    """The level later windows are compared with: the older one while it is near and recent, so that small steps add up.
+
+    Windows at the same level are counted together: the more tasks, the less luck.
+    """
     if before is None or level.at - before.at > LEVEL_SECONDS:
         return level
+    if _same(before, level):
+        finished = before.finished + level.finished
+        seconds = before.finished / before.goodput + level.finished / level.goodput
+        return replace(before, goodput=finished / seconds, finished=finished)
     near = before.running <= level.running < MORE_SLOTS * before.running
     return before if near else level
+
+
+def _same(one: SteadyLevel, other: SteadyLevel) -> bool:
+    return abs(one.running - other.running) <= SAME_LEVEL * one.running
 
 
 def _within(window: SteadyWindow, running: float) -> bool:
