@@ -97,6 +97,7 @@ def _relaxed(seen: Ceiling, *, running: float, now: float, allowed_slots: float)
         if quiet >= QUIET_WINDOWS:
             return Ceiling(since=now, changed_at=now)
         return Ceiling(slots=slots, since=now, quiet_windows=quiet, changed_at=now)
-    if running >= USED * slots:
+    # Only whole slots can be used: three tasks under a ceiling of 3.85 are all that it allows.
+    if running >= USED * max(1, int(slots)):
         return Ceiling(slots=min(allowed_slots, slots + max(1.0, GROWTH * slots)), since=now, changed_at=now)
     return Ceiling(slots=slots, since=now, changed_at=seen.changed_at)

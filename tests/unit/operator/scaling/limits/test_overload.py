@@ -86,6 +86,11 @@ def test_quiet_windows_raise_it(slots: float, good: int, overloaded: int, runnin
     assert Downstream(slots=slots).see(good=good, overloaded=overloaded, running=running, ticks=8).slots == expected
 
 
+def test_a_ceiling_with_a_fraction_is_used_up_by_the_whole_slots_below_it() -> None:
+    """Three tasks are less than 0.8 × 3.85 = 3.08; a fleet once stayed at three for ten minutes."""
+    assert Downstream(slots=3.85).see(good=10, running=3, ticks=8).slots == pytest.approx(4.85)
+
+
 def test_ten_quiet_windows_at_the_allowed_maximum_unset_it() -> None:
     downstream = Downstream(slots=ALLOWED)
 
