@@ -1,7 +1,7 @@
 # Every target sets up what it needs: uv in .tools/, the locked environment in .venv. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check e2e bench generate verify golden requirements docs lock
+.PHONY: help demo test check e2e bench chaos generate verify golden requirements docs lock
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
@@ -30,6 +30,9 @@ e2e: .dev ## a kind cluster, images, chart, real worker pods (needs Docker, kind
 
 bench: .dev ## all benchmarks (ARGS="--short")
 	@$(PYTHON_IN) -m benchmarks $(ARGS)
+
+chaos: .dev ## a minute of killed workers, cut connections and PostgreSQL crashes (SECONDS=60, ARGS)
+	@TASKFLEET_CHAOS_SECONDS=$(or $(SECONDS),60) $(PYTHON_IN) -m pytest -q -s tests/chaos $(ARGS)
 
 generate: .dev ## write the generated files
 	@set -e; for module in $(GENERATORS); do $(PYTHON_IN) -m $$module; done
