@@ -16,7 +16,7 @@ def state_of(row: dict[str, Any]) -> str:
 
 def seen(row: dict[str, Any], now: float) -> tuple[object, ...]:
     """A task as the database has it; moments to the quarter of an hour."""
-    due = None if row["state"] != "waiting" else round((row["due_in"] + now) * 4) / 4
+    due = None if row["state"] not in ("waiting", "paused") else round((row["due_in"] + now) * 4) / 4
     return row["kind"], row["state"], row["attempts"], row["token"], row["session"], due
 
 
@@ -29,7 +29,7 @@ def meant(task: Task) -> tuple[object, ...]:
         task.attempts,
         task.token if running else None,
         task.session if running else None,
-        task.run_at if task.state == "waiting" else None,
+        task.run_at if task.state in ("waiting", "paused") else None,
     )
 
 

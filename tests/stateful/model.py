@@ -4,6 +4,7 @@ Time is counted in whole hours that only the machine lets pass. All durations of
 hour, so that the seconds which a test really takes never decide anything.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -21,6 +22,7 @@ QUEUE_TIMEOUT = 3.5
 RATE_PERIOD = 1.5
 MAX_ATTEMPTS = 3
 ENTITY_MEMORY = 0.25
+UNFINISHED = ("waiting", "running", "paused")
 
 
 @dataclass(kw_only=True)
@@ -34,13 +36,19 @@ class Task:
     max_attempts: int = MAX_ATTEMPTS
     key: str | None = None
     entity: str | None = None
+    group: str | None = None
     state: str = "waiting"
+    """waiting, running, paused, succeeded, failed or cancelled."""
     attempts: int = 0
     token: UUID | None = None
     session: UUID | None = None
     started_at: float = 0.0
     started_step: int = 0
     failed_at: float = 0.0
+    by_hand: bool = False
+    """Paused itself, and not only by its group."""
+    unwanted: bool = False
+    """Somebody asked to cancel it while it ran."""
 
 
 @dataclass(kw_only=True)
@@ -81,9 +89,13 @@ class Model:
     starts: list[tuple[str, float]] = field(default_factory=list)
     """Every start of a kind while it had a rate."""
     missing_until: dict[str, float] = field(default_factory=dict)
-    enqueued: int = 0
-    succeeded: int = 0
-    forgotten: int = 0
+    paused_kinds: set[str] = field(default_factory=set)
+    paused_groups: set[str] = field(default_factory=set)
+    queue_paused: bool = False
+    resumed_at: dict[str | None, float] = field(default_factory=dict)
+    """When a kind, or (None) the queue, was last let go on."""
+    ended: Counter[str] = field(default_factory=Counter)
+    """What the counters must say."""
 
     # Looking.
 
@@ -105,9 +117,7 @@ class Model:
 
     def holder(self, kind: str, key: str) -> int | None:
         """The unfinished task that has the key."""
-        unfinished = (
-            id_ for id_, task in self.tasks.items() if (task.kind, task.key) == (kind, key) and task.state in ("waiting", "running")
-        )
+        unfinished = (id_ for id_, task in self.tasks.items() if (task.kind, task.key) == (kind, key) and task.state in UNFINISHED)
         return next(unfinished, None)
 
     def alive(self, session: UUID) -> bool:
@@ -129,12 +139,28 @@ class Model:
         }
 
     def expired(self) -> dict[int, Task]:
-        """Waiting tasks whose time is over."""
-        return {id_: task for id_, task in self.waiting().items() if task.due_since + EXPIRY < self.now}
+        """Waiting tasks whose time is over; while somebody holds them it stands still."""
+        return {
+            id_: task
+            for id_, task in self.waiting().items()
+            if not self.stands_still(task.kind) and max(task.due_since, self.counted_from(task.kind)) + EXPIRY < self.now
+        }
+
+    def stands_still(self, kind: str) -> bool:
+        """Whether nothing of the kind may be claimed at all."""
+        return self.limits.held or self.queue_paused or kind in self.paused_kinds
+
+    def counted_from(self, kind: str) -> float:
+        """No time before this counts as waiting."""
+        if self.stands_still(kind):
+            return self.now
+        return max(self.resumed_at.get(None, float("-inf")), self.resumed_at.get(kind, float("-inf")))
 
     def forgettable(self) -> dict[int, Task]:
         """Dead letters that nobody keeps any longer."""
-        return {id_: task for id_, task in self.tasks.items() if task.state == "failed" and task.failed_at + RETENTION < self.now}
+        return {
+            id_: task for id_, task in self.tasks.items() if task.state in ("failed", "cancelled") and task.failed_at + RETENTION < self.now
+        }
 
     # Claiming.
 
@@ -156,10 +182,10 @@ class Model:
 
     def claimable(self, session: UUID, kinds: Sequence[str], limit: int) -> int:
         """How many tasks a claim must bring: neither more nor fewer."""
-        if not self.alive(session) or self.sessions[session].draining or self.limits.held:
+        if not self.alive(session) or self.sessions[session].draining or self.limits.held or self.queue_paused:
             return 0
         by_kind = 0
-        for kind in set(kinds):
+        for kind in set(kinds) - self.paused_kinds:
             gate, due = self.gate(kind), len(self.due(kind))
             by_kind += due if gate is None else min(gate, due)
         room = self.room()
@@ -183,42 +209,111 @@ class Model:
 
     def complete(self, task_id: int) -> str:
         """The task went well: only its slim record stays."""
-        self.tasks[task_id].state = "succeeded"
-        self.succeeded += 1
-        return "finished"
+        return self._end(task_id, "succeeded")
 
     def fail(self, task_id: int, *, retryable: bool) -> str:
         """An attempt went wrong: back with a backoff, or dead."""
         task = self.tasks[task_id]
         again = self.now + BACKOFF
-        if not retryable or task.attempts >= task.max_attempts or again >= task.due_since + EXPIRY:
-            return self.bury(task_id)
-        self._wait(task, again)
-        return "retried"
+        if not retryable or task.attempts >= task.max_attempts:
+            return self._end(task_id, "failed")
+        if task.unwanted:
+            return self._end(task_id, "cancelled")
+        if again >= max(task.due_since, self.counted_from(task.kind)) + EXPIRY:
+            return self._end(task_id, "failed")
+        return self._wait(task, again)
 
     def release(self, task_id: int, *, delay: float = 0.0) -> str:
         """Given back without an attempt, unless it has waited too long."""
         task = self.tasks[task_id]
         task.attempts -= 1
+        if task.unwanted:
+            return self._end(task_id, "cancelled")
         run_at = max(task.run_at, self.now + delay) if delay else task.run_at
-        if task.due_since + EXPIRY <= max(run_at, self.now):
-            return self.bury(task_id)
-        self._wait(task, run_at)
-        return "retried"
+        if max(task.due_since, self.counted_from(task.kind)) + EXPIRY <= max(run_at, self.now):
+            return self._end(task_id, "failed")
+        return self._wait(task, run_at)
 
     def bury(self, task_id: int) -> str:
-        """A dead letter."""
-        task = self.tasks[task_id]
-        task.state, task.failed_at, task.session, task.token = "failed", self.now, None, None
-        return "finished"
+        """It waited for too long."""
+        return self._end(task_id, "failed")
 
     def forget(self, task_id: int) -> None:
         """Retention has taken a dead letter."""
         del self.tasks[task_id]
-        self.forgotten += 1
 
-    def _wait(self, task: Task, run_at: float) -> None:
+    def _end(self, task_id: int, state: str) -> str:
+        task = self.tasks[task_id]
+        task.state, task.failed_at, task.session, task.token, task.unwanted = state, self.now, None, None, False
+        self.ended[state] += 1
+        return "finished"
+
+    def _wait(self, task: Task, run_at: float) -> str:
         task.state, task.run_at, task.session, task.token = "waiting", run_at, None, None
+        if task.group in self.paused_groups:
+            task.state = "paused"
+        return "retried"
+
+    # People.
+
+    def cancel(self, task_id: int) -> tuple[str, int | None]:
+        """Stop it wherever it is; returns what is answered."""
+        task = self.tasks[task_id]
+        if task.state in ("waiting", "paused"):
+            self._end(task_id, "cancelled")
+            return "cancelled", None
+        if task.state == "running":
+            task.unwanted = True
+            return "cancel_requested", None
+        return "wrong_state", None
+
+    def retry(self, task_id: int) -> tuple[str, int | None]:
+        """Begin anew, unless another holds its key by now."""
+        task = self.tasks[task_id]
+        if task.state not in ("failed", "cancelled"):
+            return "wrong_state", None
+        if task.key and (holder := self.holder(task.kind, task.key)) is not None:
+            return "idempotency_conflict", holder
+        task.attempts, task.due_since, task.by_hand = 0, self.now, False
+        self._wait(task, self.now)
+        return "retried", None
+
+    def pause(self, task_id: int) -> tuple[str, int | None]:
+        """Put it aside."""
+        task = self.tasks[task_id]
+        if task.state not in ("waiting", "paused"):
+            return "wrong_state", None
+        task.state, task.by_hand = "paused", True
+        return "paused", None
+
+    def resume(self, task_id: int) -> tuple[str, int | None]:
+        """Let it wait again, unless its group is paused."""
+        task = self.tasks[task_id]
+        if task.state != "paused":
+            return "wrong_state", None
+        task.by_hand = False
+        if task.group in self.paused_groups:
+            return "held_by_group", None
+        self._bring_back(task)
+        return "resumed", None
+
+    def pause_group(self, group: str) -> None:
+        """Put aside what waits of it."""
+        self.paused_groups.add(group)
+        for task in self.waiting().values():
+            if task.group == group:
+                task.state = "paused"
+
+    def resume_group(self, group: str) -> None:
+        """Bring back what is not paused itself."""
+        self.paused_groups.discard(group)
+        for task in self.tasks.values():
+            if (task.group, task.state, task.by_hand) == (group, "paused", False):
+                self._bring_back(task)
+
+    def _bring_back(self, task: Task) -> None:
+        task.state, task.run_at = "waiting", max(task.run_at, self.now)
+        task.due_since = task.run_at
 
     # Living.
 

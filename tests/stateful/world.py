@@ -20,7 +20,7 @@ _EMPTY = """
 TRUNCATE taskfleet.tasks, taskfleet.ready, taskfleet.leases, taskfleet.sessions, taskfleet.dead_letters, taskfleet.attempts,
     taskfleet.succeeded_tasks, taskfleet.backlog_ledger, taskfleet.backlog_buckets, taskfleet.outcome_ledger, taskfleet.outcome_minutes,
     taskfleet.outcome_totals, taskfleet.state_ledger, taskfleet.state_totals, taskfleet.missing_entities, taskfleet.idempotency_keys,
-    taskfleet.kind_starts
+    taskfleet.kind_starts, taskfleet.held, taskfleet.cancel_requests, taskfleet.paused_groups
 """
 
 # An hour passes when everything that has a time becomes an hour older. Whole hours, so that the starts of buckets stay starts of buckets.
@@ -33,6 +33,9 @@ _HOUR_PASSES = (
         last_attempt_at = last_attempt_at - interval '1 hour'""",
     "UPDATE taskfleet.sessions SET heartbeat_at = heartbeat_at - interval '1 hour', expires_at = expires_at - interval '1 hour'",
     "UPDATE taskfleet.dead_letters SET failed_at = failed_at - interval '1 hour', due_since = due_since - interval '1 hour'",
+    "UPDATE taskfleet.held SET run_at = run_at - interval '1 hour', due_since = due_since - interval '1 hour'",
+    "UPDATE taskfleet.queues SET resumed_at = resumed_at - interval '1 hour'",
+    "UPDATE taskfleet.kinds SET resumed_at = resumed_at - interval '1 hour'",
     "UPDATE taskfleet.missing_entities SET until = until - interval '1 hour'",
     "UPDATE taskfleet.backlog_ledger SET bucket = bucket - interval '1 hour'",
     """WITH gone AS (DELETE FROM taskfleet.backlog_buckets RETURNING *),
@@ -51,6 +54,7 @@ FROM (
     SELECT task_id, kind_id, 'waiting' AS state, priority, attempt_count AS attempts, NULL::uuid AS token, NULL::uuid AS session_id, run_at
     FROM taskfleet.ready
     UNION ALL SELECT task_id, kind_id, 'running', priority, attempt_count, token, session_id, run_at FROM taskfleet.leases
+    UNION ALL SELECT task_id, kind_id, 'paused', priority, attempt_count, NULL, NULL, run_at FROM taskfleet.held
     UNION ALL SELECT task_id, kind_id, state, priority, attempt_count, NULL, NULL, NULL FROM taskfleet.dead_letters
     UNION ALL SELECT id, kind_id, 'succeeded', NULL, attempt_count, NULL, NULL, NULL FROM taskfleet.succeeded_tasks
 ) AS found
@@ -100,6 +104,8 @@ class World:
         """Nothing happened yet."""
         self.do(self.scene.rows(_EMPTY))
         self.do(self.scene.kinds(*KINDS))
+        self.do(self.scene.rows("UPDATE taskfleet.queues SET held = false, paused = false, resumed_at = NULL"))
+        self.do(self.scene.rows("UPDATE taskfleet.kinds SET paused = false, resumed_at = NULL"))
 
     def apply(self, limits: Limits) -> None:
         """Write the limits, and the durations that the model counts with."""
