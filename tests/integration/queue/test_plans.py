@@ -9,10 +9,13 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from taskfleet.models import KindPolicy, NewSession
 from taskfleet.store import Database, WorkerStore
+from taskfleet.store.queries import load_queries
 from taskfleet.store.rows.claims import claim_parameters
+from tests.integration.queue.parameters import parameters_for
 from tests.integration.queue.plans import Node, watched
 from tests.integration.queue.scene import QUEUE, Scene
 from tests.support.postgres import TestServer
@@ -46,6 +49,20 @@ placed AS (
 )
 INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
 SELECT kind_id, priority, taskfleet.backlog_bucket(run_at, now()), count(*) FROM placed GROUP BY 1, 2, 3
+"""
+_DEAD = """
+WITH added AS (
+    INSERT INTO taskfleet.tasks (kind_id, payload, group_name)
+    SELECT 1 + number % 2, '{"source": "https://example.org"}', 'group-' || number % 50 FROM generate_series(1, 50000) AS number
+    RETURNING id, kind_id, group_name
+)
+INSERT INTO taskfleet.dead_letters (
+    task_id, kind_id, state, reason, code, message, priority, attempt_count, due_since, failed_at, group_name, trace_id
+)
+SELECT
+    id, kind_id, 'failed', 'non_retryable', 'CODE_' || id % 7, 'it broke', 5, 1, now(), now() - make_interval(secs => id % 1000),
+    group_name, 'trace-' || id
+FROM added
 """
 _HELD = "(SELECT array_agg(task_id) AS ids, array_agg(token) AS tokens FROM (SELECT * FROM taskfleet.leases LIMIT 100) AS first) AS held"
 _NO_VACUUM = """
@@ -82,10 +99,11 @@ def copied(server: TestServer, url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def stale_url(empty_url: str) -> str:
-    """88,000 tasks wait, 1,000,000 are finished, the statistics know nothing of it."""
+    """88,000 tasks wait, 50,000 have failed, 1,000,000 are finished, the statistics know nothing of it."""
     with psycopg.connect(empty_url, autocommit=True) as connection:
         connection.execute(_FINISHED)
         connection.execute(_WAITING)
+        connection.execute(_DEAD)
     return empty_url
 
 
@@ -150,7 +168,7 @@ async def prepared(request: pytest.FixtureRequest) -> AsyncIterator[tuple[psycop
         if request.param == "generic":
             await connection.execute("SET plan_cache_mode = force_generic_plan")
         await open_session(database)
-        for _ in range(2):
+        while (await (await connection.execute("SELECT count(*) FROM taskfleet.leases")).fetchone() or (0,))[0] < 2 * BATCH:
             await claim(connection, database)
         yield connection, database
 
@@ -197,6 +215,55 @@ async def test_measuring_reads_no_task_at_all(prepared: tuple[psycopg.AsyncConne
     assert "backlog_buckets" in read
     assert read & (BIG - {"leases"}) == set()
     assert not any(relation.startswith("succeeded_tasks") for relation in read)
+
+
+KNOWN: dict[str, object] = {
+    "queue": QUEUE,
+    "queues": [QUEUE],
+    "kinds": list(KINDS),
+    "kind": None,
+    "group": None,
+    "after": None,
+    "session": SESSION,
+    "state": "failed",
+    "limit": BATCH,
+    "schema": "taskfleet",
+    "task_id": 1,
+    "mark_kinds": [],
+    "mark_priorities": [],
+    "mark_run_ats": [],
+    "stale_slots": 20,
+}
+OF_ONE: dict[str, dict[str, object]] = {
+    "save_state": {"state": Jsonb({})},
+    "write_queue_policy": {"stale_share": 0.2},
+}
+WITHOUT_PLAN = {"copy_ready", "copy_tasks"}
+"""COPY has none."""
+LISTS = {"list_dead_letters", "list_running", "list_waiting", "list_paused"}
+"""Pages for people: while the statistics know nothing of the tasks, PostgreSQL sorts all of them for a page, some 100 ms at 88,000."""
+QUERIES = load_queries("taskfleet")
+
+
+async def test_no_query_reads_more_than_its_batch(
+    prepared: tuple[psycopg.AsyncConnection[Any], Database], request: pytest.FixtureRequest
+) -> None:
+    """Every file in sql/, the newest too: its parameters are found in the file itself."""
+    connection, _ = prepared
+    leased = await (await connection.execute("SELECT task_id, token FROM taskfleet.leases")).fetchall()
+    held = leased[:BATCH]
+    known = {**KNOWN, "task_ids": [row[0] for row in held], "tokens": [row[1] for row in held], "progresses": [None] * len(held)}
+    excused = WITHOUT_PLAN | (LISTS if request.node.callspec.params["prepared"] == "stale" else set())
+    wrong: dict[str, list[Node]] = {}
+
+    # What runs may be read as a whole, once for each kind, with the dead entries that queries before it left; but not once for each task.
+    for name in sorted(set(QUERIES) - excused):
+        async with watched(connection) as nodes, connection.transaction(force_rollback=True):
+            await connection.execute(QUERIES[name], parameters_for(QUERIES[name], known | OF_ONE.get(name, {})) or None)
+        if too_much := [node for node in big_reads(nodes) if node.rows > 5 * len(leased)]:
+            wrong[name] = too_much
+
+    assert wrong == {}
 
 
 async def test_plans_made_on_an_empty_queue_stay_right_when_it_fills(scene: Scene) -> None:

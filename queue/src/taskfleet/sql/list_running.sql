@@ -40,6 +40,6 @@ LEFT JOIN taskfleet.sessions ON sessions.id = leases.session_id
 WHERE queues.name = %(queue)s::text
   AND kinds.name = coalesce(%(kind)s::text, kinds.name)
   AND (%(group)s::text IS NULL OR tasks.group_name = %(group)s::text)
-  AND (leases.task_id < %(after)s::bigint OR %(after)s::bigint IS NULL)
+  AND leases.task_id < coalesce(%(after)s::bigint, 9223372036854775807)
 ORDER BY leases.task_id DESC
 LIMIT %(limit)s::integer;

@@ -38,6 +38,6 @@ JOIN taskfleet.queues ON queues.id = kinds.queue_id
 WHERE queues.name = %(queue)s::text
   AND kinds.name = coalesce(%(kind)s::text, kinds.name)
   AND %(group)s::text IS NULL
-  AND (succeeded_tasks.id < %(after)s::bigint OR %(after)s::bigint IS NULL)
+  AND succeeded_tasks.id < coalesce(%(after)s::bigint, 9223372036854775807)
 ORDER BY succeeded_tasks.id DESC
 LIMIT %(limit)s::integer;

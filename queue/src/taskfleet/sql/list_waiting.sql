@@ -40,7 +40,7 @@ JOIN taskfleet.queues ON queues.id = kinds.queue_id
 WHERE queues.name = %(queue)s::text
   AND kinds.name = coalesce(%(kind)s::text, kinds.name)
   AND (%(group)s::text IS NULL OR tasks.group_name = %(group)s::text)
-  AND (ready.task_id < %(after)s::bigint OR %(after)s::bigint IS NULL)
+  AND ready.task_id < coalesce(%(after)s::bigint, 9223372036854775807)
   AND (ready.run_at > now()) = %(scheduled)s::boolean
 ORDER BY ready.task_id DESC
 LIMIT %(limit)s::integer;
