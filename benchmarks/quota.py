@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -25,7 +25,6 @@ from taskfleet.models import KindPolicy, QueuePolicy
 from taskfleet.store import Database, OperatorStore
 
 QUEUE = "limits"
-TASK_SECONDS = 0.2
 LEASE_SECONDS = 5.0
 KILL_EVERY_SECONDS = 10.0
 RATE_STARTS, RATE_SECONDS = 30, 60.0
@@ -38,6 +37,7 @@ class Load:
     connections: int = 24
     limit: int = 10
     seconds: float = 60.0
+    task_seconds: float = 1.0
     kill: bool = True
     seed: int = 1
 
@@ -45,7 +45,7 @@ class Load:
 def measure(load: Load, *, short: bool) -> Outcome:
     """Run the fleet for a while and read what its handlers saw."""
     if short:
-        load = Load(connections=6, limit=3, seconds=3.0, kill=load.kill, seed=load.seed)
+        load = replace(load, connections=6, limit=3, seconds=3.0, task_seconds=0.2)
     with tempfile.TemporaryDirectory() as folder, EmbeddedServer(options={"max_connections": "200"}) as server:
         Migrator(server.url).up()
         asyncio.run(_prepare(server.url, load))
@@ -68,10 +68,10 @@ async def _prepare(url: str, load: Load) -> None:
     ]
     async with Database(url) as database:
         await OperatorStore(database).write_policy(QueuePolicy(queue=QUEUE, kinds=kinds), epoch=None)
-    enough = round(load.limit * (load.seconds + 60) / TASK_SECONDS)
+    enough = round(load.limit * (load.seconds + 60) / load.task_seconds)
     with Producer(url, queue=QUEUE) as producer:
-        producer.enqueue_many(NewTask(kind="quota", payload={"seconds": TASK_SECONDS}) for _ in range(enough))
-        producer.enqueue_many(NewTask(kind="rate", payload={"seconds": TASK_SECONDS}) for _ in range(1_000))
+        producer.enqueue_many(NewTask(kind="quota", payload={"seconds": load.task_seconds}) for _ in range(enough))
+        producer.enqueue_many(NewTask(kind="rate", payload={"seconds": load.task_seconds}) for _ in range(1_000))
 
 
 def _let_work(fleet: Fleet, load: Load) -> tuple[float, float]:
@@ -106,7 +106,7 @@ def _outcome(runs: Sequence[Run], load: Load, *, begin: float, end: float, kills
             "connections": load.connections,
             "seconds": round(end - begin, 1),
             "lease_seconds": LEASE_SECONDS,
-            "task_seconds": TASK_SECONDS,
+            "task_seconds": load.task_seconds,
             "kills": kills,
             "seed": load.seed,
         },
@@ -129,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--connections", type=int, default=24)
     parser.add_argument("--limit", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--task-seconds", type=float, default=1.0)
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     own, others = parser.parse_known_args(arguments)
