@@ -78,8 +78,10 @@ def _let_work(fleet: Fleet, load: Load) -> tuple[float, float]:
     """From the moment at which the limit was in use for the first time; workers are killed on the way."""
     random = Random(load.seed)
     latest = time.monotonic() + 60
-    while most_at_once(_so_far(fleet)) < load.limit and time.monotonic() < latest:
+    while most_at_once(_so_far(fleet)) < load.limit:
         time.sleep(0.2)
+        if time.monotonic() > latest:
+            raise RuntimeError(f"the fleet did not come to {load.limit} tasks at once within a minute:\n{fleet.log[-3000:]}")
     begin = time.monotonic()
     every = KILL_EVERY_SECONDS if load.seconds > KILL_EVERY_SECONDS else load.seconds / 3
     kill_at = begin + every

@@ -17,7 +17,8 @@ JOIN pg_class AS partitions ON partitions.oid = pg_inherits.inhrelid
 JOIN pg_class AS parents ON parents.oid = pg_inherits.inhparent
 CROSS JOIN kept
 WHERE parents.oid IN ('taskfleet.attempts'::regclass, 'taskfleet.succeeded_tasks'::regclass, 'taskfleet.audit_log'::regclass)
-  AND to_date(right(partitions.relname, 8), 'YYYYMMDD') + 1 < (
+  -- CASE: the planner may read the day out of a name before it knows that it is one of a partition.
+  AND CASE WHEN partitions.relname ~ '_[0-9]{8}$' THEN to_date(right(partitions.relname, 8), 'YYYYMMDD') END + 1 < (
       now() - make_interval(secs => CASE
           WHEN parents.oid = 'taskfleet.audit_log'::regclass THEN nullif(%(audit_seconds)s::double precision, 0)
           ELSE kept.seconds

@@ -4,7 +4,7 @@
 --   failed_before  timestamptz
 --   limit          integer
 --
--- Returns one row: how many. Index: dead_letters_by_kind.
+-- Returns one row: how many. Index: dead_letters_by_kind. Deletes by arrays: as joins a generic plan read all tasks for each batch.
 WITH old AS MATERIALIZED (
     SELECT dead_letters.task_id
     FROM taskfleet.dead_letters
@@ -16,14 +16,12 @@ WITH old AS MATERIALIZED (
 ),
 forgotten AS (
     DELETE FROM taskfleet.dead_letters
-    USING old
-    WHERE dead_letters.task_id = old.task_id
+    WHERE dead_letters.task_id = ANY (ARRAY(SELECT old.task_id FROM old))
     RETURNING dead_letters.task_id, dead_letters.kind_id, dead_letters.state
 ),
 removed AS (
     DELETE FROM taskfleet.tasks
-    USING forgotten
-    WHERE tasks.id = forgotten.task_id
+    WHERE tasks.id = ANY (ARRAY(SELECT forgotten.task_id FROM forgotten))
 ),
 states AS (
     INSERT INTO taskfleet.state_ledger (kind_id, state, delta)

@@ -8,7 +8,10 @@
 SELECT partitions.relname AS partition, days.day
 FROM pg_inherits
 JOIN pg_class AS partitions ON partitions.oid = pg_inherits.inhrelid
-CROSS JOIN LATERAL (SELECT to_date(right(partitions.relname, 8), 'YYYYMMDD') AS day) AS days
+-- CASE: the planner may ask for the day of every relation there is before it looks whose partition it is.
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN partitions.relname ~ '_[0-9]{8}$' THEN to_date(right(partitions.relname, 8), 'YYYYMMDD') END AS day
+) AS days
 WHERE pg_inherits.inhparent = 'taskfleet.succeeded_tasks'::regclass
   AND NOT pg_inherits.inhdetachpending
   AND days.day < (%(before)s::timestamptz AT TIME ZONE 'UTC')::date
