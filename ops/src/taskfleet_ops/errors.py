@@ -6,6 +6,7 @@ TaskfleetError
     ├── EmptyFilterError      a change to every task of the database that was not asked for in so many words
     ├── PayloadNotJsonError   a payload on the command line that is no JSON
     ├── TraceFileError        a recorded history that cannot be read, or written
+    ├── TaskQueueFileError    a file that holds no TaskQueue that can be followed
     └── PictureError          a picture that cannot be drawn: its name, or what draws it
 """
 
@@ -50,6 +51,13 @@ class TraceFileError(OperationError, ValueError):
 
     def __init__(self, *, path: Path, fault: str) -> None:
         super().__init__(f"the trace {path}: {fault}")
+
+
+class TaskQueueFileError(OperationError, ValueError):
+    """A file that holds no TaskQueue that can be followed."""
+
+    def __init__(self, *, path: Path, fault: str) -> None:
+        super().__init__(f"the file {path}: {fault}")
 
 
 class PictureError(OperationError):

@@ -1,5 +1,6 @@
 """`taskfleet simulate`: what the scaling law, or somebody else's, would do with a load."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,9 @@ def simulate(
     ] = "bursty",
     trace: Annotated[
         Path | None, typer.Option("--trace", metavar="FILE", help="Your own load instead: a CSV file with arrival,service[,kind].")
+    ] = None,
+    task_queue: Annotated[
+        Path | None, typer.Option("--task-queue", "-f", metavar="FILE", help="A TaskQueue, whose goal, limits and quotas count.")
     ] = None,
     controllers: Annotated[
         str, typer.Option("--controllers", "-c", metavar="NAMES", help="Who scales, with commas between; `all` for every one.")
@@ -50,12 +54,14 @@ def simulate(
     from taskfleet_ops.services import simulation
 
     names, terms = chosen_controllers(controllers), chosen_terms(goal, max_replicas, concurrency, startup)
+    policy = None if task_queue is None else simulation.policy_in(task_queue)
+    terms = replace(terms, policy=policy)
     if plot is not None:
         require_library(plot)
     numbers = range(1, seeds + 1)
     workloads = simulation.traced(trace, terms, numbers) if trace else simulation.made(chosen_workload(workload), terms, numbers)
     with telling() as told:
-        played = simulation.play(workloads, names, seeds=numbers, told=told)
+        played = simulation.play(workloads, names, seeds=numbers, told=told, policy=policy)
     write_comparison(played.comparison, output=output)
     if json_file is not None:
         write_json(played.comparison, json_file)

@@ -7,16 +7,24 @@ from pathlib import Path
 from random import Random
 from statistics import fmean
 
+from taskfleet_operator.api.convert import scaling_policy
+from taskfleet_operator.api.reading import read_task_queue
+from taskfleet_operator.api.task_queue import KIND
+from taskfleet_operator.errors import SpecInvalidError
+from taskfleet_operator.scaling import QueueObservation, ScalingPolicy
 from taskfleet_operator.simulation.best_keda import best, settings, tried
-from taskfleet_operator.simulation.controllers import Controller
+from taskfleet_operator.simulation.controllers import Controller, Law, Orders
 from taskfleet_operator.simulation.engine import Simulation
 from taskfleet_operator.simulation.result import Moment, Result
 from taskfleet_operator.simulation.rivals.roster import about, controller
 from taskfleet_operator.simulation.tasks import Workload
 from taskfleet_operator.simulation.trace import TraceError, read_trace
 from taskfleet_operator.simulation.workloads import FIVE
-from taskfleet_ops.errors import TraceFileError
+from taskfleet_ops.errors import TaskQueueFileError, TraceFileError
 
+OURS = "taskfleet"
+TICK_SECONDS = 2.0
+"""As the operator looks by default."""
 BEST_KEDA = "keda-best"
 """Not one controller but the best of many, found by trying them on the workload itself."""
 
@@ -32,10 +40,21 @@ class Terms:
     max_pods: int | None = None
     slots: int | None = None
     startup_seconds: tuple[float, float] | None = None
+    policy: ScalingPolicy | None = None
+    """Of a TaskQueue: its goal and limits come before those of the workload, and our law follows the whole of it."""
 
     def applied(self, workload: Workload) -> Workload:
         """The workload under these terms."""
         least, most = self.startup_seconds or (workload.startup_least, workload.startup_most)
+        if self.policy is not None:
+            workload = replace(
+                workload,
+                max_wait_seconds=self.policy.max_wait_seconds,
+                max_pods=self.policy.max_replicas,
+                slots_per_pod=self.policy.slots_per_replica,
+                kinds=self.policy.kinds,
+                lanes=self.policy.lanes,
+            )
         return replace(
             workload,
             max_wait_seconds=self.goal_seconds or workload.max_wait_seconds,
@@ -96,6 +115,23 @@ class Played:
     courses: Sequence[Course]
 
 
+def policy_in(path: Path) -> ScalingPolicy:
+    """What the one TaskQueue in a file asks for. Raises TaskQueueFileError."""
+    import yaml
+
+    try:
+        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TaskQueueFileError(path=path, fault=" ".join(str(error).split())) from error
+    queues = [document for document in documents if isinstance(document, dict) and document.get("kind") == KIND]
+    if len(queues) != 1:
+        raise TaskQueueFileError(path=path, fault=f"it holds {len(queues)} TaskQueues where one is wanted")
+    try:
+        return scaling_policy(read_task_queue(queues[0], unknown_fields=False), tick_seconds=TICK_SECONDS)
+    except SpecInvalidError as error:
+        raise TaskQueueFileError(path=path, fault=str(error)) from error
+
+
 def made(name: str, terms: Terms, seeds: Sequence[int]) -> Sequence[Workload]:
     """The workload of this name, once a seed."""
     return [terms.applied(FIVE[name](Random(seed))) for seed in seeds]
@@ -112,11 +148,17 @@ def traced(path: Path, terms: Terms, seeds: Sequence[int]) -> Sequence[Workload]
     return [terms.applied(workload) for _ in seeds]
 
 
-def play(workloads: Sequence[Workload], controllers: Sequence[str], *, seeds: Sequence[int], told: Told) -> Played:
-    """Play each workload under each controller; `workloads` and `seeds` go together."""
+def play(
+    workloads: Sequence[Workload], controllers: Sequence[str], *, seeds: Sequence[int], told: Told, policy: ScalingPolicy | None = None
+) -> Played:
+    """Play each workload under each controller; `workloads` and `seeds` go together. `policy` is what our law follows besides."""
     rows, courses = [], []
     for name in controllers:
-        make, words = _maker(name, workloads, seeds=seeds, told=told)
+        make: Callable[..., Controller]
+        if name == OURS and policy is not None:
+            make, words = partial(_Followed, policy), "our law, as the TaskQueue asks for"
+        else:
+            make, words = _maker(name, workloads, seeds=seeds, told=told)
         results = []
         for seed, workload in zip(seeds, workloads, strict=True):
             told(f"{workload.name}: {name}, seed {seed}")
@@ -124,6 +166,30 @@ def play(workloads: Sequence[Workload], controllers: Sequence[str], *, seeds: Se
         courses.append(Course(controller=name, moments=results[0].moments))
         rows.append(_row(name, words, results))
     return Played(comparison=_comparison(workloads[0], rows, seeds), courses=courses)
+
+
+class _Followed(Law):
+    """Our law under a whole policy, and the terms that the workload has. A minimum of workers is kept until the load is over."""
+
+    def __init__(self, policy: ScalingPolicy, workload: Workload, *, seed: int) -> None:
+        del seed
+        most = workload.max_pods
+        super().__init__(
+            replace(
+                policy,
+                max_wait_seconds=workload.max_wait_seconds,
+                min_replicas=min(policy.min_replicas, most),
+                max_replicas=most,
+                slots_per_replica=workload.slots_per_pod,
+            )
+        )
+        self._until = workload.horizon_seconds
+
+    def orders(self, observation: QueueObservation, *, now: float) -> Orders:
+        """Decide, unless nothing is left and nothing will come."""
+        if now >= self._until and observation.totals and not observation.ready and not observation.running:
+            return Orders(replicas=0)
+        return super().orders(observation, now=now)
 
 
 def _maker(name: str, workloads: Sequence[Workload], *, seeds: Sequence[int], told: Told) -> tuple[Callable[..., Controller], str]:

@@ -134,3 +134,49 @@ def test_a_picture_that_cannot_be_written_is_an_error(taskfleet: CommandLine, hi
     answer = taskfleet("simulate", "--trace", str(history), "-c", "fixed:2", "--seeds", "1", "--plot", str(path))
 
     assert (answer.code, answer.err) == (1, f"taskfleet: --plot {path}: No such file or directory\n")
+
+
+QUEUE = """
+apiVersion: v1
+kind: Secret
+---
+apiVersion: taskfleet.dev/v1alpha1
+kind: TaskQueue
+metadata: {name: monday}
+spec:
+  database: {secretRef: {name: d, key: uri}}
+  goal: {maxWaitSeconds: 45}
+  scaling: {minReplicas: 2, maxReplicas: 6}
+  kinds: [{name: task, maxConcurrent: 3}]
+  worker: {concurrency: 2, template: {spec: {containers: [{name: worker, image: i}]}}}
+"""
+
+
+def test_a_task_queue_says_goal_limits_and_quotas(taskfleet: CommandLine, history: Path, tmp_path: Path) -> None:
+    file = tmp_path / "queue.yaml"
+    file.write_text(QUEUE)
+    answer = taskfleet("simulate", "--trace", str(history), "-f", str(file), "-c", "taskfleet,fixed:1", "--seeds", "1", "-o", "json").json
+    narrowed = taskfleet("simulate", "--trace", str(history), "-f", str(file), "-c", "fixed:1", "--seeds", "1", "--goal", "9", "-o", "json")
+
+    assert (answer["goal_seconds"], answer["max_pods"], answer["slots"]) == (45.0, 6, 2)
+    assert [row["about"] for row in answer["rows"]] == ["our law, as the TaskQueue asks for", "1 pods all the time"]
+    assert answer["rows"][0]["most_pods"] == 2
+    assert narrowed.json["goal_seconds"] == 9.0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kind: [", "the file {path}: while parsing"),
+        ("kind: Deployment", "it holds 0 TaskQueues where one is wanted"),
+        (f"{QUEUE}---{QUEUE.partition('---')[2]}", "it holds 2 TaskQueues where one is wanted"),
+        (QUEUE.replace("maxReplicas: 6", "maxReplicas: many"), "spec.scaling.maxReplicas: found"),
+    ],
+)
+def test_a_file_without_a_task_queue_is_refused(taskfleet: CommandLine, tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "queue.yaml"
+    file.write_text(text)
+    answer = taskfleet("simulate", "-f", str(file))
+
+    assert answer.code == 1
+    assert says.format(path=file) in answer.err
