@@ -13,6 +13,7 @@ ROWS = Listing[Row](
     columns=(
         Column(title="CONTROLLER", text=lambda row: row.controller),
         Column(title="POD-SECONDS", text=lambda row: count(row.pod_seconds), right=True),
+        Column(title="OF BOUND", text=lambda row: "–" if row.of_the_bound is None else f"{row.of_the_bound:.2f}", right=True),
         Column(title="WAIT P50", text=lambda row: span(row.wait_p50_seconds), right=True),
         Column(title="P95", text=lambda row: span(row.wait_p95_seconds), right=True),
         Column(title="P99", text=lambda row: span(row.wait_p99_seconds), right=True),
@@ -45,8 +46,10 @@ def write_json(comparison: Comparison, path: Path) -> None:
 def _load(comparison: Comparison) -> str:
     least, most = comparison.startup_seconds
     many = len(comparison.seeds) > 1
+    bound = comparison.bound_pod_seconds
     return (
         f"{comparison.workload}: {count(comparison.tasks)} tasks that should start within {span(comparison.goal_seconds)}; at most "
         f"{comparison.max_pods} pods of {comparison.slots} slot{'s' * (comparison.slots > 1)} that start in {least:g} to {most:g} s"
+        f"{f'; nobody can do it below {count(bound)} pod-seconds' if bound else ''}"
         f"{f'; means of {len(comparison.seeds)} runs' if many else ''}"
     )

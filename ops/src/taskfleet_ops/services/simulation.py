@@ -13,6 +13,7 @@ from taskfleet_operator.api.task_queue import KIND
 from taskfleet_operator.errors import SpecInvalidError
 from taskfleet_operator.scaling import QueueObservation, ScalingPolicy
 from taskfleet_operator.simulation.best_keda import best, settings, tried
+from taskfleet_operator.simulation.bound import lower_bound
 from taskfleet_operator.simulation.controllers import Controller, Law, Orders
 from taskfleet_operator.simulation.engine import Simulation
 from taskfleet_operator.simulation.result import Moment, Result
@@ -73,6 +74,8 @@ class Row:
     controller: str
     about: str
     pod_seconds: float
+    of_the_bound: float | None
+    """Pod-seconds by those of the lower bound; None where there is none."""
     wait_p50_seconds: float
     wait_p95_seconds: float
     wait_p99_seconds: float
@@ -103,6 +106,8 @@ class Comparison:
     max_pods: int
     slots: int
     startup_seconds: tuple[float, float]
+    bound_pod_seconds: float | None
+    """What nobody can go below who starts every task in time. None: no plan does, or scipy is not installed."""
     seeds: Sequence[int]
     rows: Sequence[Row]
 
@@ -152,6 +157,7 @@ def play(
     workloads: Sequence[Workload], controllers: Sequence[str], *, seeds: Sequence[int], told: Told, policy: ScalingPolicy | None = None
 ) -> Played:
     """Play each workload under each controller; `workloads` and `seeds` go together. `policy` is what our law follows besides."""
+    bounds = _bounds(workloads, told=told)
     rows, courses = [], []
     for name in controllers:
         make: Callable[..., Controller]
@@ -164,8 +170,21 @@ def play(
             told(f"{workload.name}: {name}, seed {seed}")
             results.append(Simulation(workload, make(workload, seed=seed), seed=seed).run(moments=seed == seeds[0]))
         courses.append(Course(controller=name, moments=results[0].moments))
-        rows.append(_row(name, words, results))
-    return Played(comparison=_comparison(workloads[0], rows, seeds), courses=courses)
+        rows.append(_row(name, words, results, bounds))
+    return Played(comparison=_comparison(workloads[0], rows, seeds, bounds), courses=courses)
+
+
+def _bounds(workloads: Sequence[Workload], *, told: Told) -> Sequence[float] | None:
+    """The least pod-seconds of each workload, solved once where they are the same."""
+    least: dict[int, float] = {}
+    for workload in workloads:
+        if id(workload.tasks) not in least:
+            told(f"{workload.name}: the lower bound")
+            bound = lower_bound(workload)
+            if bound is None or not bound.pod_seconds:
+                return None
+            least[id(workload.tasks)] = bound.pod_seconds
+    return [least[id(workload.tasks)] for workload in workloads]
 
 
 class _Followed(Law):
@@ -203,7 +222,7 @@ def _maker(name: str, workloads: Sequence[Workload], *, seeds: Sequence[int], to
     return setting.controller, f"best of {len(trials)} settings, chosen with hindsight: {setting}"
 
 
-def _row(name: str, words: str, results: Sequence[Result]) -> Row:
+def _row(name: str, words: str, results: Sequence[Result], bounds: Sequence[float] | None) -> Row:
     def mean(value: Callable[[Result], float]) -> float:
         return fmean(value(result) for result in results)
 
@@ -212,6 +231,7 @@ def _row(name: str, words: str, results: Sequence[Result]) -> Row:
         controller=name,
         about=words,
         pod_seconds=mean(lambda result: result.pod_seconds),
+        of_the_bound=fmean(result.pod_seconds / least for result, least in zip(results, bounds, strict=True)) if bounds else None,
         wait_p50_seconds=mean(lambda result: result.wait(50)),
         wait_p95_seconds=mean(lambda result: result.wait(95)),
         wait_p99_seconds=mean(lambda result: result.wait(99)),
@@ -223,7 +243,7 @@ def _row(name: str, words: str, results: Sequence[Result]) -> Row:
     )
 
 
-def _comparison(workload: Workload, rows: Sequence[Row], seeds: Sequence[int]) -> Comparison:
+def _comparison(workload: Workload, rows: Sequence[Row], seeds: Sequence[int], bounds: Sequence[float] | None) -> Comparison:
     return Comparison(
         workload=workload.name,
         tasks=len(workload.tasks),
@@ -231,6 +251,7 @@ def _comparison(workload: Workload, rows: Sequence[Row], seeds: Sequence[int]) -
         max_pods=workload.max_pods,
         slots=workload.slots_per_pod,
         startup_seconds=(workload.startup_least, workload.startup_most),
+        bound_pod_seconds=fmean(bounds) if bounds else None,
         seeds=seeds,
         rows=rows,
     )

@@ -27,9 +27,10 @@ def test_a_history_is_played_under_each_controller(taskfleet: CommandLine, histo
     lines = answer.out.splitlines()
 
     assert [line.split()[0] for line in lines[:4]] == ["CONTROLLER", "taskfleet", "keda", "fixed:3"]
-    assert lines[-1] == (
-        "monday: 200 tasks that should start within 30 s; at most 100 pods of 1 slot that start in 10 to 20 s; means of 2 runs"
+    assert lines[-1].startswith(
+        "monday: 200 tasks that should start within 30 s; at most 100 pods of 1 slot that start in 10 to 20 s; nobody"
     )
+    assert lines[-1].endswith(" pod-seconds; means of 2 runs")
 
 
 def test_json_says_everything(taskfleet: CommandLine, history: Path, tmp_path: Path) -> None:
@@ -180,3 +181,17 @@ def test_a_file_without_a_task_queue_is_refused(taskfleet: CommandLine, tmp_path
 
     assert answer.code == 1
     assert says.format(path=file) in answer.err
+
+
+def test_costs_are_compared_with_the_lower_bound(taskfleet: CommandLine, history: Path) -> None:
+    answer = taskfleet("simulate", "--trace", str(history), "-c", "taskfleet,fixed:3", "--seeds", "1", "-o", "json").json
+    ours, fixed = answer["rows"]
+
+    assert ours["of_the_bound"] == pytest.approx(ours["pod_seconds"] / answer["bound_pod_seconds"])
+    assert 1 <= ours["of_the_bound"] < fixed["of_the_bound"]
+
+
+def test_without_a_bound_the_column_is_a_dash(taskfleet: CommandLine, history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "lower_bound", lambda workload: None)
+
+    assert taskfleet("simulate", "--trace", str(history), "-c", "fixed:3", "--seeds", "1").out.splitlines()[1].split()[2] == "–"
