@@ -6,7 +6,6 @@ import pytest
 
 from taskfleet_operator.scaling import Behavior, RateUnit, ScalingRate, ScalingRules
 from taskfleet_operator.simulation.engine import Simulation
-from taskfleet_operator.simulation.keda import default_keda, tuned_keda
 from taskfleet_operator.simulation.result import Result
 from taskfleet_operator.simulation.rivals.hpa import DOCUMENTED_BEHAVIOR
 from taskfleet_operator.simulation.rivals.keda import Keda, ScaledObject
@@ -113,11 +112,3 @@ def test_activation_is_a_threshold_of_its_own() -> None:
 
 def test_a_minimum_stays() -> None:
     assert polls([0, 0, 9], ScaledObject(target=10, max_replicas=100, min_replicas=2, cooldown_seconds=0), start=0) == [2, 2, 2]
-
-
-def test_its_name_says_which_path_the_hpa_takes() -> None:
-    plain = default_keda(goal=60, service=4, max_replicas=10)
-    careful = tuned_keda(goal=60, service=4, max_replicas=10, behavior=DOCUMENTED_BEHAVIOR)
-
-    assert (plain.name, careful.name) == ("KEDA, defaults (nil behavior)", "KEDA, tuned (behavior written out)")
-    assert (plain._spec.target, careful._spec.target) == (15, 7.5)
