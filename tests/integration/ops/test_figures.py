@@ -69,7 +69,7 @@ def test_stats_count_by_kind_and_state_with_shares(taskfleet: CommandLine) -> No
 
     assert page.code == 0
     assert "8 tasks: scheduled 12.5 %, ready 50.0 %, running 0.0 %, succeeded 25.0 %, failed 12.5 %, cancelled 0.0 %" in page.words
-    assert "8 created in the last 24 h" in page.words
+    assert "8 created in the last 24 h by kind: media/index 62.5 %, media/transcode 37.5 %" in page.words
     assert "failed, by code CODE TASKS TASK_ENTITY_NOT_FOUND 1" in page.words
 
 

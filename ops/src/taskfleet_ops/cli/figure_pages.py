@@ -16,6 +16,8 @@ from taskfleet_ops.text.figures import ago, count, moment, percent, span
 from taskfleet_ops.text.sparkline import sparkline
 
 _STRUCTURED = (Format.JSON, Format.YAML)
+_KINDS_NAMED = 10
+"""Kinds whose share stands by itself."""
 
 
 def write_stats(stats: QueueStats, *, output: Format) -> None:
@@ -26,7 +28,7 @@ def write_stats(stats: QueueStats, *, output: Format) -> None:
     KINDS.write(stats.kinds, output=output)
     if output is Format.NAME:
         return
-    sys.stdout.write(f"\n{_shares(stats.kinds)}\n")
+    sys.stdout.write(f"\n{_shares(stats.kinds)}\n{_kind_shares(stats.kinds)}\n")
     if stats.failed_by_code:
         _heading("failed, by code")
         CODES.write(stats.failed_by_code, output=output)
@@ -100,6 +102,16 @@ def _shares(kinds: Sequence[KindStats]) -> str:
     states = ("scheduled", "ready", "running", "succeeded", "failed", "cancelled")
     shares = ", ".join(f"{state} {percent(sum(getattr(kind, state) for kind in kinds), total)}" for state in states)
     return f"{count(total)} tasks: {shares}; {count(sum(kind.created_last_day for kind in kinds))} created in the last 24 h"
+
+
+def _kind_shares(kinds: Sequence[KindStats]) -> str:
+    """The kinds with most tasks, and the rest together."""
+    total = sum(kind.total for kind in kinds)
+    largest = sorted(kinds, key=lambda kind: (-kind.total, kind.queue, kind.kind))
+    named = [f"{kind.queue}/{kind.kind} {percent(kind.total, total)}" for kind in largest[:_KINDS_NAMED]]
+    if rest := largest[_KINDS_NAMED:]:
+        named.append(f"{len(rest)} others {percent(sum(kind.total for kind in rest), total)}")
+    return f"by kind: {', '.join(named) or 'none'}"
 
 
 def _work_values(report: Report) -> Sequence[tuple[str, str]]:
