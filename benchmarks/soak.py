@@ -26,8 +26,8 @@ from taskfleet.migrations import Migrator
 from taskfleet.models import NewTask
 
 CONCURRENCY = 100
-WAITING = 10_000
-"""Tasks that wait while the worker is soaked."""
+WAITING, SHORT_WAITING = 10_000, 1_000
+"""Tasks that wait while the worker is soaked; the short form proves no more than that it runs."""
 SAMPLE_SECONDS = 1.0
 MIXTURE = ["noop"] * 20 + ["typed"] * 4 + ["batch"] * 4 + ["thread"] * 2 + ["broken", "missing", "later"]
 SHARE = 0.1
@@ -83,14 +83,14 @@ def worker_process(url: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def soak(url: str, seconds: float) -> tuple[Samples, int, int]:
+def soak(url: str, seconds: float, *, waiting: int) -> tuple[Samples, int, int]:
     """The samples, how many tasks were enqueued, and the worker's exit code."""
     samples = Samples()
     with Producer(url) as producer, psycopg.connect(url, autocommit=True) as connection, worker_process(url) as worker:
         load, until = Load(producer), time.monotonic() + seconds
-        load.top_up(to=WAITING)
+        load.top_up(to=waiting)
         while (now := time.monotonic()) < until:
-            load.top_up(to=WAITING)
+            load.top_up(to=waiting)
             _sample(samples, worker.pid, connection)
             time.sleep(max(0.0, SAMPLE_SECONDS - (time.monotonic() - now)))
         deadline = time.monotonic() + 120
@@ -119,18 +119,18 @@ def growth(values: Sequence[float], *, warm_up: int, window: int) -> float:
     return statistics.median(values[-window:]) - statistics.median(values[warm_up : warm_up + window])
 
 
-def measure(seconds: float) -> Outcome:
+def measure(seconds: float, *, waiting: int) -> Outcome:
     """One soak."""
     with EmbeddedServer(options={"shared_buffers": "256MB", "max_wal_size": "4GB"}) as server:
         Migrator(server.url).up()
-        samples, enqueued, code = soak(server.url, seconds)
+        samples, enqueued, code = soak(server.url, seconds, waiting=waiting)
         with psycopg.connect(server.url, autocommit=True) as connection:
             lost = enqueued - finished(connection)
     warm_up = int(min(60.0, seconds * SHARE) / SAMPLE_SECONDS)
     window = max(1, int(len(samples.megabytes) * SHARE))
     grown = growth(samples.megabytes, warm_up=warm_up, window=window)
     return Outcome(
-        settings={"seconds": seconds, "concurrency": CONCURRENCY, "waiting": WAITING, "mixture": ", ".join(dict.fromkeys(MIXTURE))},
+        settings={"seconds": seconds, "concurrency": CONCURRENCY, "waiting": waiting, "mixture": ", ".join(dict.fromkeys(MIXTURE))},
         results=[
             {
                 "tasks": enqueued,
@@ -163,7 +163,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--minutes", type=float, default=10.0)
     chosen, others = parser.parse_known_args()
-    return run("soak", lambda *, short: measure(3.0 if short else chosen.minutes * 60), arguments=others)
+
+    def measured(*, short: bool) -> Outcome:
+        return measure(3.0, waiting=SHORT_WAITING) if short else measure(chosen.minutes * 60, waiting=WAITING)
+
+    return run("soak", measured, arguments=others)
 
 
 if __name__ == "__main__":
