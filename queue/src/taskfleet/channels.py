@@ -4,7 +4,7 @@ _LONGEST = 63
 """PostgreSQL's limit for an identifier, in bytes; names of queues are ASCII."""
 
 RESULTS = "taskfleet_results"
-"""Told the id of each finished task whose result somebody waits for."""
+"""Told the ids of finished tasks whose result somebody waits for: one, or several with commas between."""
 
 
 def wakeup_channel(queue: str) -> str:

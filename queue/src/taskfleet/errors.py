@@ -5,6 +5,11 @@ TaskfleetError
 ├── InvalidPolicyError        a policy that contradicts itself; nothing was written
 ├── QueueFullError            the queue is at its maximum length; nothing was enqueued
 ├── TaskNotFoundError         no task has this id
+├── NoResultError             a task whose result was waited for gave none
+│   ├── TaskFailedError       it failed
+│   ├── TaskCancelledError    it was cancelled
+│   ├── ResultTooLargeError   it succeeded, but what it returned was too large to be kept
+│   └── ResultTimeoutError    it had not finished in time
 ├── StalePolicyError          a newer operator has taken the lead; nothing was written
 ├── JobBusyError              another process holds on to a maintenance job; this batch was not begun
 ├── DatabaseUnreachableError  no connection within the allowed tries; the driver's error is the cause
@@ -15,6 +20,8 @@ TaskfleetError
     ├── SchemaTooNewError     a newer release made it: upgrade this one
     └── MigrationError        a migration was changed after it was applied, or could not be applied
 """
+
+from taskfleet.words import DeadReason
 
 
 class TaskfleetError(Exception):
@@ -44,6 +51,51 @@ class TaskNotFoundError(TaskfleetError, LookupError):
     def __init__(self, task_id: int) -> None:
         super().__init__(f"there is no task {task_id}: it never was, or its retention has passed")
         self.task_id = task_id
+
+
+class NoResultError(TaskfleetError):
+    """A task whose result was waited for gave none."""
+
+    def __init__(self, message: str, *, task_id: int) -> None:
+        super().__init__(message)
+        self.task_id = task_id
+
+
+class TaskFailedError(NoResultError):
+    """The task failed for good; it is a dead letter now."""
+
+    def __init__(self, *, task_id: int, reason: DeadReason, code: str, message: str) -> None:
+        super().__init__(f"task {task_id} failed ({reason}), {code}: {message}", task_id=task_id)
+        self.reason, self.code, self.message = reason, code, message
+
+
+class TaskCancelledError(NoResultError):
+    """The task was cancelled."""
+
+    def __init__(self, *, task_id: int, message: str) -> None:
+        super().__init__(f"task {task_id} was cancelled: {message}", task_id=task_id)
+
+
+class ResultTooLargeError(NoResultError):
+    """The task succeeded, but what it returned was too large to be kept."""
+
+    def __init__(self, *, task_id: int, size: int) -> None:
+        super().__init__(
+            f"task {task_id} succeeded, but its result has {size:,} bytes as JSON, more than its queue keeps (max_result_bytes): "
+            "store it elsewhere and return a reference to it",
+            task_id=task_id,
+        )
+        self.size = size
+
+
+class ResultTimeoutError(NoResultError, TimeoutError):
+    """The task had not finished in time; it goes on, and can be waited for again."""
+
+    def __init__(self, *, task_id: int, seconds: float) -> None:
+        super().__init__(
+            f"task {task_id} has not finished within {seconds:g} s: it goes on, wait for it again or cancel it", task_id=task_id
+        )
+        self.seconds = seconds
 
 
 class StalePolicyError(TaskfleetError):

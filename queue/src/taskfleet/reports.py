@@ -15,6 +15,8 @@ class KindStats:
     kind: str
     scheduled: int = 0
     ready: int = 0
+    paused: int = 0
+    """Put aside, themselves or with their group; the tasks of a paused kind or queue count as ready."""
     running: int = 0
     succeeded: int = 0
     """Kept ones: retention takes them away."""
@@ -26,7 +28,7 @@ class KindStats:
     @property
     def total(self) -> int:
         """All tasks of the kind that are kept."""
-        return self.scheduled + self.ready + self.running + self.succeeded + self.failed + self.cancelled
+        return self.scheduled + self.ready + self.paused + self.running + self.succeeded + self.failed + self.cancelled
 
 
 @dataclass(frozen=True, kw_only=True)

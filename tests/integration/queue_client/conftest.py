@@ -41,6 +41,10 @@ class EitherProducer:
     async def cancel(self, task_id: int, **fields: Any) -> Changed:
         return await plain(self.real.cancel(task_id, **fields))
 
+    async def wait_for_result(self, task_id: int, **fields: Any) -> object:
+        answer: object = await plain(self.real.wait_for_result(task_id, **fields))
+        return answer
+
     async def wake(self) -> None:
         await plain(self.real.wake())
 

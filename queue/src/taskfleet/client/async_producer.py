@@ -1,24 +1,28 @@
 """The async producer: the same operations as the blocking one, awaited."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import psycopg
 from psycopg.rows import class_row
 
-from taskfleet.client import lifecycle, operations
+from taskfleet.client import lifecycle, operations, pausing, results
 from taskfleet.client.configuration import configure
 from taskfleet.client.connections import UNCHECKED_SECONDS
 from taskfleet.client.fields import TaskFields
 from taskfleet.client.steps import Copy, Flow, Query, Step
 from taskfleet.client.tracing import sent
+from taskfleet.errors import ResultTimeoutError
 from taskfleet.models import Changed, Enqueued, NewTask, Task
 from taskfleet.settings import QueueSettings
 from taskfleet.store.connection import Database
 from taskfleet.store.limits import Limits
+from taskfleet.store.results import ResultNews
 
 Result = TypeVar("Result")
 Connection = psycopg.AsyncConnection[Any]
@@ -46,6 +50,7 @@ class AsyncProducer:
             connect_tries=own.connect_tries,
             limits=Limits(silent_seconds=None),  # what feeds enqueue_many may be slow
         )
+        self._news = ResultNews(self._database)
         self._used_at = float("-inf")
 
     def __repr__(self) -> str:
@@ -93,9 +98,64 @@ class AsyncProducer:
         """How many tasks of the queue wait, scheduled ones included; costs the same at ten and at ten million."""
         return await self._run(operations.length(self._known), connection)
 
+    async def wait_for_result(self, task_id: int, *, timeout_seconds: float = 60.0) -> object:
+        """What a task's handler returned, once it has finished; see `Producer.wait_for_result`. All that wait share one connection."""
+        until, pauses = time.monotonic() + timeout_seconds, results.polls(Random())
+        async with self._news.expecting(task_id) as told:
+            while True:
+                told.clear()
+                outcome = await self._run(results.look(task_id), None)
+                if outcome.finished:
+                    return results.result_of(task_id, outcome)
+                if (left := until - time.monotonic()) <= 0:
+                    raise ResultTimeoutError(task_id=task_id, seconds=timeout_seconds)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(next(pauses), left)):
+                        await told.wait()
+
     async def cancel(self, task_id: int, *, connection: Connection | None = None) -> Changed:
         """Stop one task, or have it stopped; see `Producer.cancel`."""
         return await self._run(lifecycle.cancel(task_id), connection)
+
+    async def retry(self, task_id: int, *, connection: Connection | None = None) -> Changed:
+        """See `Producer.retry`."""
+        return await self._run(lifecycle.retry(task_id), connection, wakes=True)
+
+    async def retry_many(self, task_ids: Sequence[int], *, connection: Connection | None = None) -> Sequence[Changed]:
+        """See `Producer.retry_many`."""
+        return await self._run(lifecycle.retry_many(task_ids), connection, wakes=True)
+
+    async def pause_task(self, task_id: int, *, connection: Connection | None = None) -> Changed:
+        """See `Producer.pause_task`."""
+        return await self._run(lifecycle.pause(task_id), connection)
+
+    async def resume_task(self, task_id: int, *, connection: Connection | None = None) -> Changed:
+        """See `Producer.resume_task`."""
+        return await self._run(lifecycle.resume(task_id), connection, wakes=True)
+
+    async def pause_group(self, group: str, *, connection: Connection | None = None) -> bool:
+        """See `Producer.pause_group`."""
+        return await self._run(pausing.pause_group(self.queue, group, clock=_clock_of(connection)), connection)
+
+    async def resume_group(self, group: str, *, connection: Connection | None = None) -> bool:
+        """See `Producer.resume_group`."""
+        return await self._run(pausing.resume_group(self.queue, group, clock=_clock_of(connection)), connection, wakes=True)
+
+    async def pause_kind(self, kind: str, *, connection: Connection | None = None) -> bool:
+        """See `Producer.pause_kind`."""
+        return await self._run(pausing.pause_kind(self.queue, kind), connection)
+
+    async def resume_kind(self, kind: str, *, connection: Connection | None = None) -> bool:
+        """See `Producer.resume_kind`."""
+        return await self._run(pausing.resume_kind(self.queue, kind), connection, wakes=True)
+
+    async def pause_queue(self, *, connection: Connection | None = None) -> bool:
+        """See `Producer.pause_queue`."""
+        return await self._run(pausing.pause_queue(self.queue), connection)
+
+    async def resume_queue(self, *, connection: Connection | None = None) -> bool:
+        """See `Producer.resume_queue`."""
+        return await self._run(pausing.resume_queue(self.queue), connection, wakes=True)
 
     async def wake(self) -> None:
         """Tell sleeping workers that there is work; for after the commit of the caller's own transaction. Failures are only logged."""
@@ -146,6 +206,11 @@ class AsyncProducer:
                     for chunk in step.chunks:
                         await copy.write(chunk)
         return ()
+
+
+def _clock_of(connection: Connection | None) -> Callable[[], float] | None:
+    """The clock for work that goes on in transactions of its own; None in one of the caller's."""
+    return time.monotonic if connection is None else None
 
 
 async def _ask_for_a_sign(connection: Connection) -> None:

@@ -84,6 +84,16 @@ def ready_lines(placed: Iterable[PlacedTask]) -> Iterator[str]:
     )
 
 
+def held_lines(placed: Iterable[PlacedTask], *, now: datetime) -> Iterator[str]:
+    """Lines for copy_held.sql, some hundred at a time."""
+    held_at = now.isoformat()
+    return _joined(
+        f"{item.task_id}\t{moment}\t{moment}\t{held_at}\t{item.kind_id}\t0\t{item.task.priority}\tf\t{_text(item.task.group)}\n"
+        for item in placed
+        for moment in (item.run_at.isoformat(),)
+    )
+
+
 def ledger_groups(placed: Iterable[PlacedTask]) -> Sequence[LedgerGroup]:
     """What the batch adds to the backlog ledger."""
     counts = Counter((item.kind_id, item.task.priority, item.run_at) for item in placed)

@@ -1,4 +1,4 @@
-"""Changing tasks that are there already, as steps without I/O: cancel. One answer a task, in the order asked."""
+"""Changing tasks that are there already, as steps without I/O: cancel, retry, pause, resume. One answer a task, in the order asked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +20,26 @@ class _ChangedRow:
 def cancel(task_id: int) -> Flow[Changed]:
     """Stop one task, or have it stopped; raises TaskNotFoundError."""
     return (yield from _one("cancel_tasks", task_id))
+
+
+def retry(task_id: int) -> Flow[Changed]:
+    """Let one failed or cancelled task wait again; raises TaskNotFoundError."""
+    return (yield from _one("retry_tasks", task_id))
+
+
+def retry_many(task_ids: Sequence[int]) -> Flow[Sequence[Changed]]:
+    """The same for many; one that is not there is an answer too."""
+    return (yield from _many("retry_tasks", task_ids))
+
+
+def pause(task_id: int) -> Flow[Changed]:
+    """Put one waiting task aside; raises TaskNotFoundError."""
+    return (yield from _one("pause_tasks", task_id))
+
+
+def resume(task_id: int) -> Flow[Changed]:
+    """Let one task that was put aside wait again; raises TaskNotFoundError."""
+    return (yield from _one("resume_tasks", task_id))
 
 
 def _one(query: str, task_id: int) -> Flow[Changed]:

@@ -1,11 +1,12 @@
 """The operations of a producer, each as the steps it takes. No I/O here: see `steps`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from taskfleet.client.batches import PlacedTask, PreparedBatches, followed_by, ledger_groups, ready_lines, task_lines
+from taskfleet.client.batches import PlacedTask, PreparedBatches, followed_by, held_lines, ledger_groups, ready_lines, task_lines
 from taskfleet.client.known_queue import KnownQueue, Look
 from taskfleet.client.steps import Copy, Flow, Query, ask
 from taskfleet.client.validation import PreparedTask, prepare, require_size
@@ -44,6 +45,11 @@ class _Holder:
     kind_id: int
     key: str
     task_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PausedGroup:
+    group_name: str
 
 
 def enqueue(task: NewTask, *, queue: KnownQueue, clock: Clock) -> Flow[Enqueued]:
@@ -133,8 +139,10 @@ def _enqueue_batch(
 
     # The server works on what it has been sent while we do our part: half of the time of a batch would be waiting otherwise.
     yield Copy(name="copy_tasks", chunks=followed_by(answer, task_lines(placed, now=reserved.now)))
-    yield Copy(name="copy_ready", chunks=followed_by(meanwhile, ready_lines(placed)))
-    groups = ledger_groups(placed)
+    aside = yield from _put_aside(placed, now=reserved.now)
+    waiting = [item for item in placed if item.task.group not in aside] if aside else placed
+    yield Copy(name="copy_ready", chunks=followed_by(meanwhile, ready_lines(waiting)))
+    groups = ledger_groups(waiting)
     columns = {
         "kind_ids": [group.kind_id for group in groups],
         "priorities": [group.priority for group in groups],
@@ -143,6 +151,23 @@ def _enqueue_batch(
     }
     yield from ask(Query(name="count_enqueued", parameters={**columns, "now": reserved.now}))
     queue.count(len(placed))
+
+
+def _put_aside(placed: Sequence[PlacedTask], *, now: datetime) -> Flow[Collection[str | None]]:
+    """Store the tasks whose groups are paused as held; returns those groups."""
+    groups = sorted({item.task.group for item in placed if item.task.group is not None})
+    if not groups:
+        return ()
+    asked = {"kind_id": placed[0].kind_id, "groups": groups}
+    rows = yield from ask(Query(name="enter_groups", parameters=asked, row=_PausedGroup))
+    closed = {row.group_name for row in rows}
+    aside = [item for item in placed if item.task.group in closed]
+    if aside:
+        counts = Counter(item.kind_id for item in aside)
+        yield Copy(name="copy_held", chunks=held_lines(aside, now=now))
+        columns = {"kind_ids": list(counts), "counts": list(counts.values()), "now": now}
+        yield from ask(Query(name="count_aside", parameters=columns))
+    return closed
 
 
 def _reserve(tasks: Sequence[PreparedTask], *, queue: KnownQueue, clock: Clock) -> Flow[tuple[Mapping[str, int], _Reserved]]:

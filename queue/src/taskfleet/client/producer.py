@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
@@ -11,14 +12,15 @@ import psycopg
 from psycopg.rows import class_row
 
 from taskfleet.channels import wakeup_channel
-from taskfleet.client import lifecycle, operations
+from taskfleet.client import lifecycle, operations, pausing, results
 from taskfleet.client.configuration import configure
 from taskfleet.client.connections import Connections
 from taskfleet.client.fields import TaskFields
+from taskfleet.client.listening import listening
 from taskfleet.client.steps import Copy, Flow, Query, Step
 from taskfleet.client.tracing import sent
 from taskfleet.client.waker import Waker
-from taskfleet.errors import TaskfleetError
+from taskfleet.errors import ResultTimeoutError, TaskfleetError
 from taskfleet.models import Changed, Enqueued, NewTask, Task
 from taskfleet.settings import QueueSettings
 from taskfleet.store.wakeups import DEBOUNCE_SECONDS
@@ -99,12 +101,75 @@ class Producer:
         """How many tasks of the queue wait, scheduled ones included; costs the same at ten and at ten million."""
         return self._run(operations.length(self._known), connection)
 
+    def wait_for_result(self, task_id: int, *, timeout_seconds: float = 60.0) -> object:
+        """What a task's handler returned, once it has finished; for tasks enqueued with wants_result (None for others).
+
+        Not for a task in a transaction of yours that is still open: nobody can work on that. Raises TaskFailedError, TaskCancelledError,
+        ResultTooLargeError, ResultTimeoutError (the task goes on) and TaskNotFoundError.
+        """
+        until, pauses = time.monotonic() + timeout_seconds, results.polls(Random())
+        with listening(self._configuration.url, wanted=not self._configuration.settings.pooled) as listener:
+            while True:
+                outcome = self._run(results.look(task_id), None)
+                if outcome.finished:
+                    return results.result_of(task_id, outcome)
+                if (left := until - time.monotonic()) <= 0:
+                    raise ResultTimeoutError(task_id=task_id, seconds=timeout_seconds)
+                listener.wait(task_id, seconds=min(next(pauses), left))
+
     def cancel(self, task_id: int, *, connection: Connection | None = None) -> Changed:
         """Stop one task: what waits is cancelled at once, what runs is told to its worker, which stops it at its next heartbeat.
 
         A task that had finished stays as it is (wrong_state). Raises TaskNotFoundError.
         """
         return self._run(lifecycle.cancel(task_id), connection)
+
+    def retry(self, task_id: int, *, connection: Connection | None = None) -> Changed:
+        """Let a failed or cancelled task wait again as if it were new, its attempts and its clocks too.
+
+        Nothing is changed when another unfinished task holds its idempotency key (idempotency_conflict, with that task's id), or when
+        it has not failed (wrong_state). Raises TaskNotFoundError.
+        """
+        return self._run(lifecycle.retry(task_id), connection, wakes=True)
+
+    def retry_many(self, task_ids: Sequence[int], *, connection: Connection | None = None) -> Sequence[Changed]:
+        """Retry many tasks, those that can be; one answer for each, in the order given."""
+        return self._run(lifecycle.retry_many(task_ids), connection, wakes=True)
+
+    def pause_task(self, task_id: int, *, connection: Connection | None = None) -> Changed:
+        """Put a waiting task aside until it is resumed; one that runs or has finished stays (wrong_state). Raises TaskNotFoundError."""
+        return self._run(lifecycle.pause(task_id), connection)
+
+    def resume_task(self, task_id: int, *, connection: Connection | None = None) -> Changed:
+        """Let a paused task wait again, unless its group is paused too (held_by_group). Raises TaskNotFoundError."""
+        return self._run(lifecycle.resume(task_id), connection, wakes=True)
+
+    def pause_group(self, group: str, *, connection: Connection | None = None) -> bool:
+        """Put the waiting tasks of a group aside, and its new ones too, until it is resumed; whether that is new.
+
+        When this returns none of them is claimed any more; moving many may go on in the background.
+        """
+        return self._run(pausing.pause_group(self.queue, group, clock=_clock_of(connection)), connection)
+
+    def resume_group(self, group: str, *, connection: Connection | None = None) -> bool:
+        """Let the tasks of a group wait again, except those that were paused themselves; whether it was paused."""
+        return self._run(pausing.resume_group(self.queue, group, clock=_clock_of(connection)), connection, wakes=True)
+
+    def pause_kind(self, kind: str, *, connection: Connection | None = None) -> bool:
+        """Let no task of a kind be claimed; whether that is new. What runs goes on, what waits stays as it is."""
+        return self._run(pausing.pause_kind(self.queue, kind), connection)
+
+    def resume_kind(self, kind: str, *, connection: Connection | None = None) -> bool:
+        """Let tasks of a kind be claimed again; whether it was paused."""
+        return self._run(pausing.resume_kind(self.queue, kind), connection, wakes=True)
+
+    def pause_queue(self, *, connection: Connection | None = None) -> bool:
+        """Let no task of the queue be claimed; whether that is new. What runs goes on, what waits stays as it is."""
+        return self._run(pausing.pause_queue(self.queue), connection)
+
+    def resume_queue(self, *, connection: Connection | None = None) -> bool:
+        """Let tasks be claimed again, unless the operator holds the queue; whether it was paused."""
+        return self._run(pausing.resume_queue(self.queue), connection, wakes=True)
 
     def wake(self) -> None:
         """Tell sleeping workers that there is work; for after the commit of the caller's own transaction. Failures are only logged."""
@@ -155,6 +220,11 @@ class Producer:
                 connection.execute("SELECT pg_notify(%s, '')", [wakeup_channel(self.queue)])
         except (psycopg.Error, TaskfleetError) as error:
             _log.info("wakeups.not_sent", extra={"queue": self.queue, "error": str(error)})
+
+
+def _clock_of(connection: Connection | None) -> Callable[[], float] | None:
+    """The clock for work that goes on in transactions of its own; None in one of the caller's."""
+    return time.monotonic if connection is None else None
 
 
 def _transaction(connection: Connection, *, wanted: bool) -> AbstractContextManager[object]:

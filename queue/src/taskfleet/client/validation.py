@@ -62,6 +62,13 @@ def prepare(task: NewTask) -> PreparedTask:
     )
 
 
+def validated_group(group: object) -> str:
+    """A group's name as tasks may carry it; raises InvalidTaskError."""
+    if not isinstance(group, str) or not 1 <= len(group.encode(errors="replace")) <= TEXT_BYTES or _text_fault(group, "group") is not None:
+        raise InvalidTaskError(f"group {group!r} is no name of a group: it is a text of 1 to {TEXT_BYTES} bytes")
+    return group
+
+
 def require_size(task: PreparedTask, *, most: int) -> None:
     """Raise InvalidTaskError when the payload is larger than the queue allows; `most` is in bytes of JSON text."""
     text = task.payload

@@ -2,7 +2,7 @@
 --
 --   queue  text  name of a queue, NULL: all queues
 --
--- Returns one row a kind: queue, kind, scheduled, ready, running, succeeded, failed, cancelled, created_last_day.
+-- Returns one row a kind: queue, kind, scheduled, ready, paused, running, succeeded, failed, cancelled, created_last_day.
 -- Costs the number of buckets, minutes and ledger rows not folded yet, never of tasks.
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
@@ -30,7 +30,8 @@ finished AS (
         deltas.kind_id,
         sum(deltas.delta) FILTER (WHERE deltas.state = 'succeeded') AS succeeded,
         sum(deltas.delta) FILTER (WHERE deltas.state = 'failed') AS failed,
-        sum(deltas.delta) FILTER (WHERE deltas.state = 'cancelled') AS cancelled
+        sum(deltas.delta) FILTER (WHERE deltas.state = 'cancelled') AS cancelled,
+        sum(deltas.delta) FILTER (WHERE deltas.state = 'paused') AS paused
     FROM (
         SELECT kind_id, state, kept AS delta FROM taskfleet.state_totals
         UNION ALL
@@ -55,6 +56,7 @@ SELECT
     kinds.name AS kind,
     coalesce(waiting.scheduled, 0)::bigint AS scheduled,
     coalesce(waiting.ready, 0)::bigint AS ready,
+    coalesce(finished.paused, 0)::bigint AS paused,
     coalesce(running.running, 0)::bigint AS running,
     coalesce(finished.succeeded, 0)::bigint AS succeeded,
     coalesce(finished.failed, 0)::bigint AS failed,

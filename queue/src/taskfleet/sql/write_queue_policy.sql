@@ -29,5 +29,7 @@ SET max_concurrent = excluded.max_concurrent,
     warn_length = excluded.warn_length,
     max_payload_bytes = excluded.max_payload_bytes,
     held = excluded.held,
+    -- Expiry counts no time before a queue was let go on.
+    resumed_at = CASE WHEN known.held AND NOT excluded.held THEN clock_timestamp() ELSE known.resumed_at END,
     policy_written_at = excluded.policy_written_at
 RETURNING known.id;

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from json import JSONDecoder
 from random import Random
@@ -21,6 +21,7 @@ from taskfleet.schema_name import validated_schema
 from taskfleet.store.limits import Limits
 from taskfleet.store.pool import Pool
 from taskfleet.store.queries import load_queries
+from taskfleet.store.results import Announcer
 from taskfleet.store.wakeups import Waker, Wakeups
 
 _log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Database:
         self._pool = Pool(self.connect, size=pool_size)
         self._queries = load_queries(self._schema)
         self._waker = Waker(self)
+        self._announcer = Announcer(self)
 
     def __repr__(self) -> str:
         return f"Database({described(self.url)!r}, schema={self._schema!r})"
@@ -95,6 +97,7 @@ class Database:
     async def close(self) -> None:
         """Close every connection: idle ones now, lent ones when they come back."""
         await self._waker.close()
+        await self._announcer.close()
         await self._pool.close()
 
     async def check_schema(self) -> None:
@@ -112,6 +115,10 @@ class Database:
     async def wake(self, queue: str) -> None:
         """Tell sleeping workers of a queue that there is work: soon, not more often than needed, never in a data transaction."""
         await self._waker.wake(queue)
+
+    def announce(self, task_ids: Iterable[int]) -> None:
+        """Tell whoever waits for their results that these tasks have finished: in the background, after their commit."""
+        self._announcer.announce(task_ids)
 
     def query(self, name: str) -> LiteralString:
         """The text of `sql/NAME.sql` for this schema."""

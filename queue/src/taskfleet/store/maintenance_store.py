@@ -93,7 +93,7 @@ class MaintenanceStore:
 
     async def carry_out_requests(self, *, due_seconds: float, limit: int) -> Batch:
         """Go on with what people asked for: cancels that no worker has heard, groups that are being paused or resumed."""
-        queries = ("sweep_cancel_requests",)
+        queries = ("sweep_cancel_requests", "move_groups")
         return await self._batch("carry_out_requests", queries, {"limit": limit}, due_seconds=due_seconds)
 
     async def fold_ledgers(self, *, due_seconds: float, limit: int) -> Batch:

@@ -37,7 +37,7 @@ class ReaderStore:
         """Tasks of a queue in one state, highest id first, without their attempts; `after` is the last id of the page before."""
         name, more = _list_query(state)
         parameters = {"queue": queue, "kind": kind, "group": group, "limit": limit, "after": after, **more}
-        return tuple(task_from(row) for row in await self._rows(name, parameters)) if name else ()
+        return tuple(task_from(row) for row in await self._rows(name, parameters))
 
     async def queues(self) -> Sequence[str]:
         """The names of all queues, in order."""
@@ -93,7 +93,7 @@ class ReaderStore:
 
 
 def _list_query(state: TaskState) -> tuple[str, Mapping[str, object]]:
-    """The query that lists a state, and what it needs besides the filters; no query where nothing can be in that state."""
+    """The query that lists a state, and what it needs besides the filters."""
     match state:
         case TaskState.SCHEDULED | TaskState.READY:
             return "list_waiting", {"scheduled": state is TaskState.SCHEDULED}
@@ -104,7 +104,7 @@ def _list_query(state: TaskState) -> tuple[str, Mapping[str, object]]:
         case TaskState.SUCCEEDED:
             return "list_succeeded", {}
         case TaskState.PAUSED:
-            return "", {}
+            return "list_paused", {}
     assert_never(state)
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import namedtuple_row, scalar_row
 
-from taskfleet.channels import RESULTS
 from taskfleet.models import Claim, HeartbeatAnswer, LeaseNote, LeaseRef, Mark, NewSession, Settled, Settlement
 from taskfleet.store.connection import Database
 from taskfleet.store.rows.arrays import bigints, uuids
@@ -96,7 +95,7 @@ class WorkerStore:
         async def work(connection: _Connection) -> Settled:
             async with connection.pipeline():
                 cursors = await self._send(connection, statements)
-            return await self._settled(connection, settlement, cursors)
+            return await self._settled(settlement, cursors)
 
         return await self._database.run(work) if statements else Settled()
 
@@ -123,7 +122,7 @@ class WorkerStore:
             async with connection.pipeline():
                 cursors = await self._send(connection, statements)
                 claiming = await connection.cursor().execute(self._database.query("claim_tasks"), parameters)
-            return await self._settled(connection, settlement, cursors), claim_from(await claiming.fetchall())
+            return await self._settled(settlement, cursors), claim_from(await claiming.fetchall())
 
         return await self._database.run(work)
 
@@ -188,8 +187,7 @@ class WorkerStore:
         """Queue statements in the pipeline, whose end commits them together; their answers can be fetched then."""
         return [await connection.cursor().execute(self._database.query(statement.query), statement.parameters) for statement in statements]
 
-    async def _settled(self, connection: _Connection, settlement: Settlement, cursors: Sequence[AsyncCursor[Any]]) -> Settled:
+    async def _settled(self, settlement: Settlement, cursors: Sequence[AsyncCursor[Any]]) -> Settled:
         rows = [row for cursor in cursors for row in await cursor.fetchall()]
-        if waited_for := [task_id for task_id, answer in rows if answer is True]:
-            await connection.execute("SELECT pg_notify(%s, id::text) FROM unnest(%s::bigint[]) AS id", [RESULTS, waited_for])
+        self._database.announce(task_id for task_id, answer in rows if answer is True)
         return settled_from(settlement, rows)

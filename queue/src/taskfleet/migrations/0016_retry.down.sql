@@ -1,0 +1,1 @@
+DROP FUNCTION taskfleet.retry_v1(bigint[]);

@@ -1,0 +1,7 @@
+-- Put waiting tasks aside (migrations/0017_pausing.up.sql).
+--
+--   task_ids  bigint[]
+--
+-- Returns one row an id, in any order: task_id, outcome ('paused', 'wrong_state', 'not_found'), state, holder_id (NULL).
+SELECT task_id, outcome, state, NULL::bigint AS holder_id
+FROM taskfleet.pause_v1(%(task_ids)s::bigint[]);

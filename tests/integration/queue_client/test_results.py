@@ -1,0 +1,178 @@
+"""Waiting for results: told by the worker's settlement, found by looking where nothing can be heard."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
+
+import psycopg
+import pytest
+
+from taskfleet import (
+    QueueSettings,
+    ResultTimeoutError,
+    ResultTooLargeError,
+    TaskCancelledError,
+    TaskFailedError,
+    TaskNotFoundError,
+)
+from taskfleet.client import results
+from taskfleet.models import ClaimedTask
+from taskfleet.store import Database
+from tests.integration.queue.scene import Scene, completed, failed
+from tests.integration.queue_client.conftest import EitherProducer, Make
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.requirement("E4")
+
+_LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%%taskfleet_results%%' AND datname = current_database()"
+
+
+@pytest.fixture
+async def scene(database_url: str) -> AsyncIterator[Scene]:
+    async with Database(database_url, pool_size=10) as database:
+        yield Scene(database=database, queue="orders")
+
+
+async def claimed(scene: Scene, producer: EitherProducer, *, wants_result: bool = True) -> ClaimedTask:
+    await producer.enqueue("mail", wants_result=wants_result)
+    claim = await scene.claim(await scene.session("mail"), "mail", limit=1)
+    return claim.tasks[0]
+
+
+def waiting(producer: EitherProducer, task: ClaimedTask, *, seconds: float = 20) -> "asyncio.Task[object]":
+    """Wait beside the test: blocking producers in a thread of their own."""
+
+    async def wait() -> object:
+        real = producer.real
+        if asyncio.iscoroutinefunction(real.wait_for_result):
+            return await real.wait_for_result(task.task_id, timeout_seconds=seconds)
+        return await asyncio.to_thread(real.wait_for_result, task.task_id, timeout_seconds=seconds)
+
+    return asyncio.create_task(wait())
+
+
+async def heard(scene: Scene) -> bool:
+    return bool(await scene.value(_LISTENERS))
+
+
+async def test_a_result_comes_by_notification(scene: Scene, producer: EitherProducer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "FIRST_POLL_SECONDS", 30.0)
+    monkeypatch.setattr(results, "LONGEST_POLL_SECONDS", 30.0)
+    task = await claimed(scene, producer)
+    answer = waiting(producer, task)
+    await eventually(lambda: heard(scene))
+    began = time.monotonic()
+
+    await scene.worker.settle(completed(task, result={"sent": True}))
+
+    assert await answer == {"sent": True}
+    assert time.monotonic() - began < 5
+
+
+async def test_a_result_comes_by_looking_where_nothing_can_be_heard(scene: Scene, make: Make, database_url: str) -> None:
+    producer = make(database_url, settings=QueueSettings(pooled=True))
+    task = await claimed(scene, producer)
+    answer = waiting(producer, task)
+
+    await scene.worker.settle(completed(task, result=7))
+
+    assert await answer == 7
+    assert not await heard(scene)
+
+
+async def test_a_result_comes_though_the_connection_that_listens_is_cut(scene: Scene, producer: EitherProducer) -> None:
+    task = await claimed(scene, producer)
+    answer = waiting(producer, task)
+    await eventually(lambda: heard(scene))
+    await scene.rows(_LISTENERS.replace("count(*)", "pg_terminate_backend(pid)"))
+
+    await scene.worker.settle(completed(task, result="late"))
+
+    assert await answer == "late"
+
+
+async def test_a_result_that_is_there_already_is_given_at_once(scene: Scene, producer: EitherProducer) -> None:
+    task = await claimed(scene, producer)
+    await scene.worker.settle(completed(task, result=[1, 2]))
+
+    assert await waiting(producer, task) == [1, 2]
+
+
+async def test_a_task_whose_result_was_not_wanted_gives_none(scene: Scene, producer: EitherProducer) -> None:
+    task = await claimed(scene, producer, wants_result=False)
+    await scene.worker.settle(completed(task, result=[1, 2]))
+
+    assert await waiting(producer, task) is None
+
+
+async def raised(answer: Awaitable[object], error: type[Exception]) -> Any:
+    with pytest.raises(error) as caught:
+        await answer
+    return caught.value
+
+
+async def test_a_failure_is_raised_with_its_code_and_message(scene: Scene, producer: EitherProducer) -> None:
+    task = await claimed(scene, producer)
+    answer = waiting(producer, task)
+    await scene.worker.settle(failed(task, retryable=False))
+
+    error = await raised(answer, TaskFailedError)
+
+    assert (error.task_id, error.code, error.message, error.reason) == (
+        task.task_id,
+        "TASK_EXECUTION_FAILED",
+        "it broke",
+        "non_retryable",
+    )
+
+
+async def test_a_cancelled_task_is_said_to_be_cancelled(scene: Scene, producer: EitherProducer) -> None:
+    task = await producer.enqueue("mail", wants_result=True, delay_seconds=60)
+    await producer.cancel(task.task_id)
+
+    error = await raised(producer.wait_for_result(task.task_id), TaskCancelledError)
+
+    assert str(error) == f"task {task.task_id} was cancelled: cancelled while it waited"
+
+
+async def test_a_task_that_takes_longer_goes_on(scene: Scene, producer: EitherProducer) -> None:
+    task = await claimed(scene, producer)
+
+    error = await raised(waiting(producer, task, seconds=0.1), ResultTimeoutError)
+    await scene.worker.settle(completed(task, result="there"))
+
+    assert (isinstance(error, TimeoutError), error.seconds) == (True, 0.1)
+    assert await waiting(producer, task) == "there"
+
+
+async def test_a_result_beyond_the_queues_limit_is_not_kept(
+    scene: Scene, producer: EitherProducer, connection: psycopg.Connection[Any]
+) -> None:
+    task = await claimed(scene, producer)
+    connection.execute("UPDATE taskfleet.queues SET max_result_bytes = 10")
+    await scene.worker.settle(completed(task, result="0123456789"))
+
+    error = await raised(waiting(producer, task), ResultTooLargeError)
+
+    assert error.size == 12
+    assert (await producer.get_task(task.task_id)).result is None
+
+
+async def test_nobody_waits_for_a_task_that_never_was(producer: EitherProducer) -> None:
+    await raised(producer.wait_for_result(4711), TaskNotFoundError)
+
+
+async def test_many_results_are_told_together(scene: Scene, database_url: str) -> None:
+    from taskfleet import AsyncProducer, NewTask
+
+    async with AsyncProducer(database_url, queue="orders", settings=QueueSettings(pool_size=8)) as producer:
+        answers = await producer.enqueue_many([NewTask(kind="mail", payload=n, wants_result=True) for n in range(700)])
+        waits = [asyncio.create_task(producer.wait_for_result(answer.task_id)) for answer in answers[:40]]
+        claim = await scene.claim(await scene.session("mail", slots=1_000), "mail", limit=1_000)
+        await scene.worker.settle(completed(*claim.tasks, result="ok"))
+        listeners = await scene.value(_LISTENERS)
+        given = await asyncio.gather(*waits)
+
+    assert given == ["ok"] * 40
+    assert listeners <= 1
