@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from taskfleet.client.async_producer import AsyncProducer
     from taskfleet.client.producer import Producer
+    from taskfleet.dead_letters import DeadLetterFilter
     from taskfleet.errors import (
         DatabaseUnreachableError,
         EmbeddedServerError,
@@ -45,6 +46,7 @@ __all__ = [
     "ChangeOutcome",
     "Changed",
     "DatabaseUnreachableError",
+    "DeadLetterFilter",
     "DeadReason",
     "EmbeddedServerError",
     "Enqueued",
@@ -79,6 +81,7 @@ _HOMES = {
     "Attempt": "taskfleet.models",
     "ChangeOutcome": "taskfleet.words",
     "Changed": "taskfleet.models",
+    "DeadLetterFilter": "taskfleet.dead_letters",
     "DeadReason": "taskfleet.words",
     "Enqueued": "taskfleet.models",
     "ErrorCode": "taskfleet.words",

@@ -31,6 +31,47 @@ CREATE FUNCTION taskfleet.backoff_seconds(attempt integer, min_seconds double pr
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (min_seconds + (chance * (GREATEST(LEAST(max_seconds, (min_seconds * ((2)::double precision ^ (LEAST(attempt, 30))::double precision))), min_seconds) - min_seconds)));
 
+CREATE FUNCTION taskfleet.bring_back_v1(ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    now timestamptz := clock_timestamp();
+    brought integer;
+BEGIN
+    WITH freed AS MATERIALIZED (
+        DELETE FROM taskfleet.held
+        WHERE task_id = ANY (ids)
+        RETURNING task_id, greatest(run_at, now) AS run_at, last_attempt_at, kind_id, attempt_count, priority
+    ),
+    waiting AS (
+        INSERT INTO taskfleet.ready (task_id, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority)
+        SELECT task_id, run_at, run_at, last_attempt_at, kind_id, attempt_count, priority
+        FROM freed
+        ORDER BY task_id
+    ),
+    backlog AS (
+        INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+        SELECT kind_id, priority, taskfleet.backlog_bucket(run_at, now), count(*)
+        FROM freed
+        GROUP BY 1, 2, 3
+    ),
+    states AS (
+        INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+        SELECT kind_id, 'paused', -count(*)
+        FROM freed
+        GROUP BY 1
+    )
+    SELECT count(*) INTO brought FROM freed;
+    RETURN brought;
+END;
+$$;
+
 CREATE FUNCTION taskfleet.bury_waiting_v1(picked tid[], given_kind integer, state text, reason text, code text, message text) RETURNS integer
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -526,6 +567,121 @@ BEGIN
         WHERE tasks.id = lease.task_id AND task_kinds.id = lease.kind_id
         OFFSET 0
     ) AS task;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.clear_v1(given_queue text, given_kind text, given_group text, until_id bigint, after_id bigint, row_limit integer) RETURNS TABLE(waiting integer, paused integer, last_id bigint, more boolean)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_sort TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    now timestamptz := clock_timestamp();
+    kind_ids integer[] := ARRAY(
+        SELECT kinds.id
+        FROM taskfleet.kinds
+        JOIN taskfleet.queues ON queues.id = kinds.queue_id
+        WHERE queues.name = given_queue AND kinds.name = coalesce(given_kind, kinds.name)
+    );
+    kind integer;
+    ids bigint[] := '{}';
+BEGIN
+    IF given_group IS NOT NULL THEN
+        ids := ARRAY(
+            SELECT tasks.id
+            FROM taskfleet.tasks
+            WHERE tasks.group_name = given_group AND tasks.id > after_id AND tasks.id <= until_id
+            ORDER BY tasks.id
+            LIMIT row_limit
+        );
+    ELSE
+        FOREACH kind IN ARRAY kind_ids LOOP
+            ids := ids || ARRAY(
+                SELECT ready.task_id
+                FROM taskfleet.ready
+                WHERE ready.kind_id = kind AND ready.task_id <= until_id
+                ORDER BY ready.priority, ready.run_at, ready.task_id
+                LIMIT row_limit - cardinality(ids)
+                FOR UPDATE SKIP LOCKED
+            );
+            ids := ids || ARRAY(
+                SELECT held.task_id
+                FROM taskfleet.held
+                WHERE held.kind_id = kind AND held.task_id <= until_id
+                ORDER BY held.task_id
+                LIMIT row_limit - cardinality(ids)
+                FOR UPDATE SKIP LOCKED
+            );
+        END LOOP;
+    END IF;
+    last_id := ids[cardinality(ids)];
+    more := CASE WHEN given_group IS NULL THEN cardinality(ids) > 0 ELSE cardinality(ids) = row_limit END;
+
+    WITH locked AS MATERIALIZED (
+        SELECT row.at
+        FROM unnest(ids) AS given (id)
+        CROSS JOIN LATERAL (
+            SELECT ready.ctid AS at, ready.kind_id FROM taskfleet.ready WHERE ready.task_id = given.id OFFSET 0 FOR UPDATE SKIP LOCKED
+        ) AS row
+        WHERE row.kind_id = ANY (kind_ids)
+    ),
+    taken AS MATERIALIZED (
+        DELETE FROM taskfleet.ready
+        WHERE ready.ctid = ANY (ARRAY(SELECT at FROM locked))
+        RETURNING task_id, kind_id, priority, run_at
+    ),
+    aside AS MATERIALIZED (
+        DELETE FROM taskfleet.held
+        WHERE held.task_id = ANY (ids) AND held.kind_id = ANY (kind_ids)
+        RETURNING task_id, kind_id
+    ),
+    removed AS MATERIALIZED (
+        DELETE FROM taskfleet.tasks
+        WHERE tasks.id = ANY (ARRAY(SELECT task_id FROM taken UNION ALL SELECT task_id FROM aside))
+        RETURNING tasks.id, tasks.kind_id, tasks.idempotency_key
+    ),
+    freed AS (
+        DELETE FROM taskfleet.idempotency_keys
+        WHERE idempotency_keys.ctid = ANY (ARRAY(
+            SELECT key.at
+            FROM removed
+            CROSS JOIN LATERAL (
+                SELECT idempotency_keys.ctid AS at
+                FROM taskfleet.idempotency_keys
+                WHERE idempotency_keys.kind_id = removed.kind_id
+                  AND idempotency_keys.key = removed.idempotency_key
+                  AND idempotency_keys.task_id = removed.id
+                OFFSET 0
+            ) AS key
+            WHERE removed.idempotency_key IS NOT NULL
+        ))
+    ),
+    backlog AS (
+        INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+        SELECT kind_id, priority, taskfleet.backlog_bucket(run_at, now), -count(*)
+        FROM taken
+        GROUP BY 1, 2, 3
+    ),
+    outcomes AS (
+        INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, code, count)
+        SELECT kind_id, date_trunc('minute', now), 'cancelled', 'TASK_CANCELLED', count(*)
+        FROM removed
+        GROUP BY 1
+    ),
+    states AS (
+        INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+        SELECT kind_id, 'paused', -count(*)
+        FROM aside
+        GROUP BY 1
+    )
+    SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM aside) INTO waiting, paused;
+    RETURN NEXT;
 END;
 $$;
 
@@ -1056,6 +1212,81 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION taskfleet.find_dead_letters_v1(given_queue text, given_kind text, given_group text, given_trace text, given_reason text, given_code text, given_ids bigint[], before_at timestamp with time zone, before_id bigint, row_limit integer) RETURNS TABLE(task_id bigint, failed_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    kind_ids integer[] := ARRAY(
+        SELECT kinds.id
+        FROM taskfleet.kinds
+        JOIN taskfleet.queues ON queues.id = kinds.queue_id
+        WHERE queues.name = given_queue AND (given_kind IS NULL OR kinds.name = given_kind)
+    );
+    from_at timestamptz := coalesce(before_at, 'infinity');
+    from_id bigint := coalesce(before_id, 9223372036854775807);
+BEGIN
+    IF given_ids IS NOT NULL OR given_trace IS NOT NULL THEN
+        RETURN QUERY
+        WITH named AS MATERIALIZED (
+            SELECT letter.*
+            FROM unnest(given_ids) AS given (id)
+            CROSS JOIN LATERAL (SELECT * FROM taskfleet.dead_letters WHERE dead_letters.task_id = given.id OFFSET 0) AS letter
+            WHERE given_ids IS NOT NULL
+            UNION
+            SELECT * FROM taskfleet.dead_letters WHERE given_ids IS NULL AND dead_letters.trace_id = given_trace
+        )
+        SELECT named.task_id, named.failed_at
+        FROM named
+        WHERE named.kind_id = ANY (kind_ids)
+          AND (given_group IS NULL OR named.group_name = given_group)
+          AND (given_trace IS NULL OR named.trace_id = given_trace)
+          AND (given_reason IS NULL OR named.reason = given_reason)
+          AND (given_code IS NULL OR named.code = given_code)
+          AND (named.failed_at, named.task_id) < (from_at, from_id)
+        ORDER BY named.failed_at DESC, named.task_id DESC
+        LIMIT row_limit;
+    ELSIF given_group IS NOT NULL THEN
+        RETURN QUERY
+        SELECT dead_letters.task_id, dead_letters.failed_at
+        FROM taskfleet.dead_letters
+        WHERE dead_letters.group_name = given_group
+          AND dead_letters.kind_id = ANY (kind_ids)
+          AND (given_reason IS NULL OR dead_letters.reason = given_reason)
+          AND (given_code IS NULL OR dead_letters.code = given_code)
+          AND (dead_letters.failed_at, dead_letters.task_id) < (from_at, from_id)
+        ORDER BY dead_letters.failed_at DESC, dead_letters.task_id DESC
+        LIMIT row_limit;
+    ELSE
+        RETURN QUERY
+        SELECT letter.task_id, letter.failed_at
+        FROM unnest(kind_ids) AS wanted (id)
+        CROSS JOIN LATERAL (
+            SELECT dead_letters.task_id, dead_letters.failed_at
+            FROM taskfleet.dead_letters
+            WHERE dead_letters.kind_id = wanted.id
+              AND (given_reason IS NULL OR dead_letters.reason = given_reason)
+              AND (given_code IS NULL OR dead_letters.code = given_code)
+              AND (dead_letters.failed_at, dead_letters.task_id) < (from_at, from_id)
+            ORDER BY dead_letters.failed_at DESC, dead_letters.task_id DESC
+            LIMIT row_limit
+        ) AS letter
+        ORDER BY letter.failed_at DESC, letter.task_id DESC
+        LIMIT row_limit;
+    END IF;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.fingerprint(code text, message text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((code || ': '::text) || regexp_replace(regexp_replace(regexp_replace("left"(split_part(message, '
+'::text, 1), 200), '''[^'']*''|"[^"]*"'::text, '''…'''::text, 'g'::text), '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}'::text, '#'::text, 'g'::text), '\d+'::text, '#'::text, 'g'::text));
+
 CREATE FUNCTION taskfleet.group_lock(group_name text) RETURNS integer
     LANGUAGE sql IMMUTABLE
     RETURN (hashtext(group_name) & 31);
@@ -1245,6 +1476,122 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION taskfleet.move_group_v1(given_queue integer, given_group text, row_limit integer) RETURNS TABLE(state text, looked_at integer, moved integer)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    mark record;
+    seen bigint[];
+    skipped boolean;
+BEGIN
+    looked_at := 0;
+    moved := 0;
+    SELECT paused_groups.* INTO mark
+    FROM taskfleet.paused_groups
+    WHERE paused_groups.queue_id = given_queue AND paused_groups.group_name = given_group
+    FOR UPDATE;
+    state := mark.state;
+    IF NOT FOUND OR mark.state = 'paused' THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+
+    -- In a batch of its own: who waits for this lock must not wait for the walk.
+    IF NOT mark.entered AND mark.moved_to = 0
+        AND pg_try_advisory_xact_lock(taskfleet.lock_class('group'), taskfleet.group_lock(given_group))
+    THEN
+        UPDATE taskfleet.paused_groups SET entered = true
+        WHERE paused_groups.queue_id = given_queue AND paused_groups.group_name = given_group;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+
+    IF mark.state = 'pausing' THEN
+        seen := ARRAY(
+            SELECT tasks.id
+            FROM taskfleet.tasks
+            WHERE tasks.group_name = given_group AND tasks.id > mark.moved_to
+            ORDER BY tasks.id
+            LIMIT row_limit
+        );
+        moved := taskfleet.put_aside_v1(seen, given_queue);
+        skipped := EXISTS (
+            SELECT
+            FROM unnest(seen) AS given (id)
+            CROSS JOIN LATERAL (SELECT ready.kind_id FROM taskfleet.ready WHERE ready.task_id = given.id OFFSET 0) AS waiting
+            JOIN taskfleet.kinds ON kinds.id = waiting.kind_id
+            WHERE kinds.queue_id = given_queue
+        );
+    ELSE
+        seen := ARRAY(
+            SELECT held.task_id
+            FROM taskfleet.held
+            JOIN taskfleet.kinds ON kinds.id = held.kind_id
+            WHERE held.group_name = given_group AND NOT held.by_hand AND held.task_id > mark.moved_to AND kinds.queue_id = given_queue
+            ORDER BY held.task_id
+            LIMIT row_limit
+            FOR UPDATE OF held SKIP LOCKED
+        );
+        moved := taskfleet.bring_back_v1(seen);
+        skipped := cardinality(seen) < row_limit AND EXISTS (
+            SELECT
+            FROM taskfleet.held
+            JOIN taskfleet.kinds ON kinds.id = held.kind_id
+            WHERE held.group_name = given_group AND NOT held.by_hand AND kinds.queue_id = given_queue
+        );
+    END IF;
+
+    looked_at := cardinality(seen);
+    IF looked_at = row_limit THEN
+        UPDATE taskfleet.paused_groups SET moved_to = seen[row_limit], again = mark.again OR skipped
+        WHERE paused_groups.queue_id = given_queue AND paused_groups.group_name = given_group;
+    ELSIF NOT mark.entered OR mark.again OR skipped THEN
+        UPDATE taskfleet.paused_groups SET moved_to = 0, again = false
+        WHERE paused_groups.queue_id = given_queue AND paused_groups.group_name = given_group;
+    ELSIF mark.state = 'pausing' THEN
+        UPDATE taskfleet.paused_groups SET state = 'paused'
+        WHERE paused_groups.queue_id = given_queue AND paused_groups.group_name = given_group;
+        state := 'paused';
+    ELSE
+        DELETE FROM taskfleet.paused_groups
+        WHERE paused_groups.queue_id = given_queue AND paused_groups.group_name = given_group;
+        state := NULL;
+    END IF;
+    RETURN NEXT;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.move_groups_v1(row_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    mark record;
+    looked_at integer := 0;
+BEGIN
+    FOR mark IN
+        SELECT paused_groups.queue_id, paused_groups.group_name
+        FROM taskfleet.paused_groups
+        WHERE paused_groups.state <> 'paused'
+        ORDER BY paused_groups.changed_at, paused_groups.queue_id, paused_groups.group_name
+        LIMIT 100
+        FOR UPDATE SKIP LOCKED
+    LOOP
+        looked_at := looked_at + (
+            SELECT batch.looked_at FROM taskfleet.move_group_v1(mark.queue_id, mark.group_name, row_limit) AS batch
+        );
+        EXIT WHEN looked_at >= row_limit;
+    END LOOP;
+    RETURN least(looked_at, row_limit);
+END;
+$$;
+
 CREATE FUNCTION taskfleet.note_starts_v1(claimed taskfleet.claimed_lease[], kind_ids integer[], now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1297,6 +1644,93 @@ BEGIN
     WHERE leases.task_id = given.id
       AND leases.token = given.token
     RETURNING leases.task_id;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.pause_group_v1(queue text, given_group text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO taskfleet.paused_groups AS known (queue_id, group_name, state, changed_at)
+    SELECT queues.id, given_group, 'pausing', clock_timestamp()
+    FROM taskfleet.queues
+    WHERE queues.name = queue
+    ON CONFLICT (queue_id, group_name) DO UPDATE
+    SET state = 'pausing', changed_at = excluded.changed_at, entered = false, moved_to = 0, again = false
+    WHERE known.state = 'resuming';
+    RETURN FOUND;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.pause_v1(ids bigint[]) RETURNS TABLE(task_id bigint, outcome text, state text)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    now timestamptz := clock_timestamp();
+    left_ids bigint[] := ARRAY(SELECT DISTINCT id FROM unnest(ids) AS id ORDER BY id);
+    done_ids bigint[];
+BEGIN
+    -- A task may move between two statements of one round: then the next round finds it.
+    FOR round IN 1..3 LOOP
+        WITH taken AS MATERIALIZED (
+            DELETE FROM taskfleet.ready
+            WHERE task_id = ANY (left_ids)
+            RETURNING task_id, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority
+        ),
+        aside AS (
+            INSERT INTO taskfleet.held (
+                task_id, run_at, due_since, last_attempt_at, held_at, kind_id, attempt_count, priority, by_hand, group_name
+            )
+            SELECT
+                task_id, run_at, due_since, last_attempt_at, now, kind_id, attempt_count, priority, true,
+                (SELECT tasks.group_name FROM taskfleet.tasks WHERE tasks.id = taken.task_id)
+            FROM taken
+        ),
+        backlog AS (
+            INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+            SELECT kind_id, priority, taskfleet.backlog_bucket(run_at, now), -count(*)
+            FROM taken
+            GROUP BY 1, 2, 3
+        ),
+        states AS (
+            INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+            SELECT kind_id, 'paused', count(*)
+            FROM taken
+            GROUP BY 1
+        ),
+        marked AS MATERIALIZED (
+            UPDATE taskfleet.held
+            SET by_hand = true
+            WHERE task_id = ANY (left_ids)
+            RETURNING task_id
+        )
+        SELECT coalesce(array_agg(paused.task_id), '{}')
+        INTO done_ids
+        FROM (SELECT task_id FROM taken UNION ALL SELECT task_id FROM marked) AS paused;
+        RETURN QUERY SELECT id, 'paused', 'paused' FROM unnest(done_ids) AS id;
+        left_ids := ARRAY(SELECT id FROM unnest(left_ids) AS id WHERE id <> ALL (done_ids));
+
+        SELECT coalesce(array_agg(found.task_id), '{}')
+        INTO done_ids
+        FROM taskfleet.task_states_v1(left_ids) AS found
+        WHERE found.state NOT IN ('scheduled', 'ready', 'paused');
+        RETURN QUERY
+        SELECT found.task_id, 'wrong_state', found.state
+        FROM taskfleet.task_states_v1(done_ids) AS found;
+        left_ids := ARRAY(SELECT id FROM unnest(left_ids) AS id WHERE id <> ALL (done_ids));
+        EXIT WHEN cardinality(left_ids) = 0;
+    END LOOP;
+
+    RETURN QUERY
+    SELECT left_id.id, CASE WHEN found.state IS NULL THEN 'not_found' ELSE 'wrong_state' END, found.state
+    FROM unnest(left_ids) AS left_id (id)
+    LEFT JOIN taskfleet.task_states_v1(left_ids) AS found ON found.task_id = left_id.id;
 END;
 $$;
 
@@ -1359,6 +1793,63 @@ BEGIN
         LIMIT row_limit
         FOR UPDATE SKIP LOCKED
     );
+END;
+$$;
+
+CREATE FUNCTION taskfleet.put_aside_v1(ids bigint[], given_queue integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    now timestamptz := clock_timestamp();
+    put integer;
+BEGIN
+    WITH locked AS MATERIALIZED (
+        SELECT waiting.at
+        FROM unnest(ids) AS given (id)
+        CROSS JOIN LATERAL (
+            SELECT ready.ctid AS at, ready.kind_id
+            FROM taskfleet.ready
+            WHERE ready.task_id = given.id
+            OFFSET 0
+            FOR UPDATE SKIP LOCKED
+        ) AS waiting
+        WHERE (SELECT kinds.queue_id FROM taskfleet.kinds WHERE kinds.id = waiting.kind_id) = given_queue
+    ),
+    taken AS MATERIALIZED (
+        DELETE FROM taskfleet.ready
+        WHERE ready.ctid = ANY (ARRAY(SELECT at FROM locked))
+        RETURNING task_id, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority
+    ),
+    aside AS (
+        INSERT INTO taskfleet.held (
+            task_id, run_at, due_since, last_attempt_at, held_at, kind_id, attempt_count, priority, by_hand, group_name
+        )
+        SELECT
+            task_id, run_at, due_since, last_attempt_at, now, kind_id, attempt_count, priority, false,
+            (SELECT tasks.group_name FROM taskfleet.tasks WHERE tasks.id = taken.task_id)
+        FROM taken
+    ),
+    backlog AS (
+        INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+        SELECT kind_id, priority, taskfleet.backlog_bucket(run_at, now), -count(*)
+        FROM taken
+        GROUP BY 1, 2, 3
+    ),
+    states AS (
+        INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+        SELECT kind_id, 'paused', count(*)
+        FROM taken
+        GROUP BY 1
+    )
+    SELECT count(*) INTO put FROM taken;
+    RETURN put;
 END;
 $$;
 
@@ -1510,6 +2001,194 @@ BEGIN
         GROUP BY 1, 2
     )
     SELECT task_id, CASE WHEN cancelled THEN 'cancelled' WHEN expired THEN 'failed' ELSE 'released' END FROM judged;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.resume_group_v1(queue text, given_group text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE taskfleet.paused_groups
+    SET state = 'resuming', changed_at = clock_timestamp(), entered = false, moved_to = 0, again = false
+    WHERE paused_groups.queue_id = (SELECT queues.id FROM taskfleet.queues WHERE queues.name = queue)
+      AND paused_groups.group_name = given_group
+      AND paused_groups.state <> 'resuming';
+    RETURN FOUND;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.resume_v1(ids bigint[]) RETURNS TABLE(task_id bigint, outcome text, state text)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    given_ids bigint[] := ARRAY(SELECT DISTINCT id FROM unnest(ids) AS id ORDER BY id);
+    open_ids bigint[];
+    closed_ids bigint[];
+BEGIN
+    SELECT
+        coalesce(array_agg(entered.task_id) FILTER (WHERE NOT entered.closed), '{}'),
+        coalesce(array_agg(entered.task_id) FILTER (WHERE entered.closed), '{}')
+    INTO open_ids, closed_ids
+    FROM (
+        SELECT locked.task_id, taskfleet.enter_group_v1(locked.kind_id, locked.group_name) AS closed
+        FROM (
+            SELECT held.task_id, held.kind_id, held.group_name
+            FROM taskfleet.held
+            WHERE held.task_id = ANY (given_ids)
+            ORDER BY held.task_id
+            FOR UPDATE
+        ) AS locked
+        OFFSET 0
+    ) AS entered;
+
+    UPDATE taskfleet.held SET by_hand = false WHERE task_id = ANY (closed_ids) AND by_hand;
+    PERFORM taskfleet.bring_back_v1(open_ids);
+
+    RETURN QUERY
+    SELECT
+        given.id,
+        CASE
+            WHEN given.id = ANY (open_ids) THEN 'resumed'
+            WHEN given.id = ANY (closed_ids) THEN 'held_by_group'
+            WHEN found.state IS NULL THEN 'not_found'
+            ELSE 'wrong_state'
+        END,
+        found.state
+    FROM unnest(given_ids) AS given (id)
+    LEFT JOIN taskfleet.task_states_v1(given_ids) AS found ON found.task_id = given.id;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.retry_v1(ids bigint[]) RETURNS TABLE(task_id bigint, outcome text, state text, holder_id bigint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    now timestamptz := clock_timestamp();
+    left_ids bigint[] := ARRAY(SELECT DISTINCT id FROM unnest(ids) AS id ORDER BY id);
+    stored_ids bigint[];
+    closed_ids bigint[];
+    found_states text[];
+    holder_ids bigint[];
+BEGIN
+    -- A holder that finished between two statements has freed the key: then the next round stores the task.
+    FOR round IN 1..3 LOOP
+        WITH chosen AS MATERIALIZED (
+            SELECT letter.*, task.*
+            FROM unnest(left_ids) AS given (id)
+            CROSS JOIN LATERAL (
+                SELECT dead_letters.ctid AS letter_at, dead_letters.task_id, dead_letters.kind_id, dead_letters.state, dead_letters.priority,
+                    dead_letters.last_attempt_at
+                FROM taskfleet.dead_letters
+                WHERE dead_letters.task_id = given.id
+                OFFSET 0
+                FOR UPDATE
+            ) AS letter
+            CROSS JOIN LATERAL (
+                SELECT tasks.group_name, tasks.idempotency_key
+                FROM taskfleet.tasks
+                WHERE tasks.id = letter.task_id
+                OFFSET 0
+            ) AS task
+        ),
+        keyed AS MATERIALIZED (
+            INSERT INTO taskfleet.idempotency_keys (kind_id, key, task_id)
+            SELECT kind_id, idempotency_key, task_id
+            FROM chosen
+            WHERE idempotency_key IS NOT NULL
+            ORDER BY kind_id, idempotency_key, task_id
+            ON CONFLICT (kind_id, key) DO NOTHING
+            RETURNING task_id
+        ),
+        stored AS MATERIALIZED (
+            SELECT chosen.*, taskfleet.enter_group_v1(kind_id, group_name) AS closed
+            FROM chosen
+            WHERE idempotency_key IS NULL
+               OR task_id = ANY (ARRAY(SELECT keyed.task_id FROM keyed))
+        ),
+        waiting AS (
+            INSERT INTO taskfleet.ready (task_id, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority)
+            SELECT task_id, now, now, last_attempt_at, kind_id, 0, priority
+            FROM stored
+            WHERE NOT closed
+        ),
+        aside AS (
+            INSERT INTO taskfleet.held (
+                task_id, run_at, due_since, last_attempt_at, held_at, kind_id, attempt_count, priority, by_hand, group_name
+            )
+            SELECT task_id, now, now, last_attempt_at, now, kind_id, 0, priority, false, group_name
+            FROM stored
+            WHERE closed
+        ),
+        removed AS (
+            DELETE FROM taskfleet.dead_letters
+            WHERE dead_letters.ctid = ANY (ARRAY(SELECT letter_at FROM stored))
+        ),
+        backlog AS (
+            INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+            SELECT kind_id, priority, taskfleet.backlog_bucket(now, now), count(*)
+            FROM stored
+            WHERE NOT closed
+            GROUP BY 1, 2
+        ),
+        states AS (
+            INSERT INTO taskfleet.state_ledger (kind_id, state, delta)
+            SELECT kind_id, state, -count(*)
+            FROM stored
+            GROUP BY 1, 2
+            UNION ALL
+            SELECT kind_id, 'paused', count(*)
+            FROM stored
+            WHERE closed
+            GROUP BY 1
+        )
+        SELECT coalesce(array_agg(stored.task_id), '{}'), coalesce(array_agg(stored.task_id) FILTER (WHERE stored.closed), '{}')
+        INTO stored_ids, closed_ids
+        FROM stored;
+        RETURN QUERY
+        SELECT id, 'retried', CASE WHEN id = ANY (closed_ids) THEN 'paused' ELSE 'ready' END, NULL::bigint
+        FROM unnest(stored_ids) AS id;
+        left_ids := ARRAY(SELECT id FROM unnest(left_ids) AS id WHERE id <> ALL (stored_ids));
+        EXIT WHEN cardinality(left_ids) = 0;
+
+        -- The holder, in a new statement: it may have been committed after the snapshot of the last one.
+        SELECT
+            coalesce(array_agg(dead_letters.task_id), '{}'),
+            coalesce(array_agg(dead_letters.state), '{}'),
+            coalesce(array_agg(idempotency_keys.task_id), '{}')
+        INTO stored_ids, found_states, holder_ids
+        FROM taskfleet.dead_letters
+        JOIN taskfleet.tasks ON tasks.id = dead_letters.task_id
+        JOIN taskfleet.idempotency_keys
+            ON idempotency_keys.kind_id = dead_letters.kind_id AND idempotency_keys.key = tasks.idempotency_key
+        WHERE dead_letters.task_id = ANY (left_ids);
+        RETURN QUERY
+        SELECT met.id, 'idempotency_conflict', met.state, met.holder
+        FROM unnest(stored_ids, found_states, holder_ids) AS met (id, state, holder);
+        left_ids := ARRAY(SELECT id FROM unnest(left_ids) AS id WHERE id <> ALL (stored_ids));
+        EXIT WHEN NOT EXISTS (SELECT FROM taskfleet.dead_letters WHERE dead_letters.task_id = ANY (left_ids));
+    END LOOP;
+
+    RETURN QUERY
+    SELECT
+        left_id.id,
+        CASE
+            WHEN found.state IS NULL THEN 'not_found'
+            WHEN found.state IN ('failed', 'cancelled') THEN 'idempotency_conflict'
+            ELSE 'wrong_state'
+        END,
+        found.state,
+        NULL::bigint
+    FROM unnest(left_ids) AS left_id (id)
+    LEFT JOIN taskfleet.task_states_v1(left_ids) AS found ON found.task_id = left_id.id;
 END;
 $$;
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.requirement("A4")
 KINDS = ("send", "resize")
 SESSION = UUID(int=1)
 BATCH = 100
-BIG = {"ready", "tasks", "leases", "dead_letters", "idempotency_keys", "missing_entities"}
+BIG = {"ready", "tasks", "leases", "held", "dead_letters", "idempotency_keys", "missing_entities"}
 
 _FINISHED = """
 INSERT INTO taskfleet.succeeded_tasks (id, created_at, started_at, finished_at, kind_id, attempt_count)
@@ -34,8 +34,8 @@ SELECT -number, now(), now(), now(), 1 + number % 2, 1 FROM generate_series(1, 1
 """
 _WAITING = """
 WITH added AS (
-    INSERT INTO taskfleet.tasks (kind_id, payload, entity, idempotency_key)
-    SELECT 1 + number % 2, '{"source": "https://example.org"}', 'entity-' || number % 5000, 'key-' || number
+    INSERT INTO taskfleet.tasks (kind_id, payload, entity, idempotency_key, group_name)
+    SELECT 1 + number % 2, '{"source": "https://example.org"}', 'entity-' || number % 5000, 'key-' || number, 'group-' || number % 50
     FROM generate_series(1, 88000) AS number
     RETURNING id, kind_id, idempotency_key
 ),
@@ -153,6 +153,76 @@ async def expire(connection: psycopg.AsyncConnection[Any], database: Database) -
     await connection.execute("SELECT taskfleet.expire_waiting_v1(1, now() - interval '2 days', 100)")
 
 
+async def some(connection: psycopg.AsyncConnection[Any], relation: str) -> list[int]:
+    """Ids of as many tasks as a batch holds."""
+    cursor = await connection.execute(f"SELECT array_agg(task_id) FROM (SELECT task_id FROM taskfleet.{relation} LIMIT 100) AS first")
+    return (await cursor.fetchone() or ([],))[0] or []
+
+
+def change(query: str, relation: str) -> Work:
+    """A change of a batch of tasks; which they are is found out beforehand."""
+
+    async def work(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+        await connection.execute(database.query(query), {"task_ids": await some(connection, relation)})
+
+    work.__name__ = query
+    return work
+
+
+def dead_letters(query: str, **wanted: object) -> Work:
+    """A page of dead letters."""
+    nothing = dict.fromkeys(("kind", "group", "trace_id", "reason", "code", "task_ids", "before_at", "before_id"))
+
+    async def work(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+        await connection.execute(database.query(query), {"queue": QUEUE, "limit": BATCH, **nothing, **wanted})
+
+    work.__name__ = f"{query} by {', '.join(wanted) or 'nothing'}"
+    return work
+
+
+def clear(**wanted: object) -> Work:
+    """A batch of a clear."""
+
+    async def work(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+        parameters = {"queue": QUEUE, "kind": None, "group": None, "until_id": 10**9, "after_id": 0, "limit": BATCH, **wanted}
+        await connection.execute(database.query("clear_waiting"), parameters)
+
+    work.__name__ = f"clear by {', '.join(wanted) or 'nothing'}"
+    return work
+
+
+async def put_group_aside(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+    named = {"queue": QUEUE, "group": "group-7"}
+    await connection.execute(database.query("pause_group"), named)
+    for _ in range(3):
+        await connection.execute(database.query("move_group"), {**named, "limit": BATCH})
+
+
+async def bring_group_back(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
+    named = {"queue": QUEUE, "group": "group-7"}
+    await connection.execute(database.query("resume_group"), named)
+    for _ in range(3):
+        await connection.execute(database.query("move_group"), {**named, "limit": BATCH})
+
+
+CHANGES: list[Work] = [
+    change("cancel_tasks", "ready"),
+    change("pause_tasks", "ready"),
+    change("resume_tasks", "held"),
+    change("retry_tasks", "dead_letters"),
+    put_group_aside,
+    bring_group_back,
+    dead_letters("page_dead_letters"),
+    dead_letters("page_dead_letters", kind="send"),
+    dead_letters("page_dead_letters", group="group-7"),
+    dead_letters("page_dead_letters", trace_id="trace-9"),
+    dead_letters("find_dead_letters", task_ids=list(range(90_000, 90_100))),
+    dead_letters("purge_dead_letters", group="group-7"),
+    clear(),
+    clear(group="group-9"),
+]
+
+
 async def measure(connection: psycopg.AsyncConnection[Any], database: Database) -> None:
     await connection.execute(database.query("measure_queues"), {"queues": [QUEUE]})
 
@@ -193,6 +263,19 @@ async def test_work_reads_no_more_than_its_batch(prepared: tuple[psycopg.AsyncCo
 
     assert nodes
     assert big_reads(nodes) == []
+
+
+@pytest.mark.requirement("C3", "C4", "E9")
+async def test_changes_and_lists_read_no_more_than_their_batch(prepared: tuple[psycopg.AsyncConnection[Any], Database]) -> None:
+    connection, database = prepared
+
+    wrong = {}
+    for work in CHANGES:
+        async with watched(connection) as nodes:
+            await work(connection, database)
+        wrong[work.__name__] = [node for node in big_reads(nodes) if "LIMIT 100) AS first" not in node.statement]
+
+    assert {name: nodes for name, nodes in wrong.items() if nodes} == {}
 
 
 async def test_claim_walks_the_index_of_each_lane(prepared: tuple[psycopg.AsyncConnection[Any], Database]) -> None:
@@ -241,10 +324,10 @@ OF_ONE: dict[str, dict[str, object]] = {
     "fail_unserved": {"after_seconds": 300.0},
     "trim_succeeded": {"partition": f"succeeded_tasks_{datetime.now(UTC):%Y%m%d}"},
 }
-WITHOUT_PLAN = {"copy_ready", "copy_tasks"}
+WITHOUT_PLAN = {"copy_held", "copy_ready", "copy_tasks"}
 """COPY has none."""
-COUNTS = {"count_old_dead_letters", "inspect_ledgers"}
-"""They count what is there, on purpose and rarely: a dry run, and the check of the ledgers against the truth."""
+COUNTS = {"count_old_dead_letters", "dead_letter_stats", "inspect_ledgers"}
+"""They count what is there, on purpose and rarely: a dry run, statistics for people, and the check of the ledgers against the truth."""
 SORTED_WHILE_STALE = {"trim_kind_dead_letters", "list_dead_letters", "list_running", "list_waiting", "list_paused"}
 """Pages for people, and cleaning: while the statistics know nothing of the tasks, PostgreSQL sorts all of them, some 100 ms at 88,000."""
 QUERIES = load_queries("taskfleet")

@@ -1,7 +1,7 @@
 """The tables: which columns rows of each type have."""
 
 from taskfleet.migrations import MigrationStatus
-from taskfleet.models import DecisionRecord, Task
+from taskfleet.models import Changed, DecisionRecord, Task
 from taskfleet.reports import Attention, CodeCount, KindStats
 from taskfleet_ops.cli.output import Column, Listing
 from taskfleet_ops.services.figures import FleetMinute
@@ -35,6 +35,16 @@ TASKS = Listing[Task](
     name=lambda task: str(task.task_id),
 )
 
+CHANGES = Listing[Changed](
+    columns=(
+        Column(title="ID", text=lambda changed: str(changed.task_id), right=True),
+        Column(title="OUTCOME", text=lambda changed: changed.outcome),
+        Column(title="STATE", text=lambda changed: changed.state or "–"),
+        Column(title="KEY HELD BY", text=lambda changed: "–" if changed.holder_id is None else str(changed.holder_id)),
+    ),
+    name=lambda changed: str(changed.task_id),
+)
+
 KINDS = Listing[KindStats](
     columns=(
         Column(title="QUEUE", text=lambda kind: kind.queue),
@@ -42,6 +52,7 @@ KINDS = Listing[KindStats](
         Column(title="SCHEDULED", text=lambda kind: count(kind.scheduled), right=True),
         Column(title="READY", text=lambda kind: count(kind.ready), right=True),
         Column(title="RUNNING", text=lambda kind: count(kind.running), right=True),
+        Column(title="PAUSED", text=lambda kind: count(kind.paused), right=True),
         Column(title="SUCCEEDED", text=lambda kind: count(kind.succeeded), right=True),
         Column(title="FAILED", text=lambda kind: count(kind.failed), right=True),
         Column(title="CANCELLED", text=lambda kind: count(kind.cancelled), right=True),

@@ -4,10 +4,11 @@ import json
 import sys
 from collections.abc import Sequence
 
+from taskfleet.dead_letters import AGE_BOUNDS_SECONDS, AgeClass, DeadLetterStats
 from taskfleet.models import Enqueued, Task
 from taskfleet_ops.cli.options import Format
 from taskfleet_ops.cli.output import plain, write_value
-from taskfleet_ops.text.figures import moment
+from taskfleet_ops.text.figures import moment, span
 
 
 def write_task(task: Task, *, output: Format) -> None:
@@ -36,6 +37,32 @@ def write_enqueued(enqueued: Enqueued, *, output: Format) -> None:
         case Format.TABLE | Format.WIDE:
             was_there = " was there already: an unfinished task has the same key" if enqueued.duplicate else " enqueued"
             sys.stdout.write(f"task {enqueued.task_id}{was_there}\n")
+
+
+def write_dead_letter_stats(stats: DeadLetterStats, *, output: Format) -> None:
+    """Dead letters in numbers; `-o name` prints the fingerprints."""
+    match output:
+        case Format.JSON | Format.YAML:
+            write_value(plain(stats), output=output)
+        case Format.NAME:
+            sys.stdout.writelines(f"{name}\n" for name in stats.by_fingerprint)
+        case Format.TABLE | Format.WIDE:
+            ages = {_age(item): item.count for item in stats.by_age if item.count}
+            parts = {
+                "kind": stats.by_kind,
+                "group": stats.by_group,
+                "code": stats.by_code,
+                "reason": stats.by_reason,
+                "like": stats.by_fingerprint,
+                "due for": ages,
+            }
+            lines = [(title, f"{count:>9,}  {name}") for title, part in parts.items() for name, count in part.items()]
+            write_named([("total", f"{stats.total:>9,}"), *lines])
+
+
+def _age(item: AgeClass) -> str:
+    longest = span(AGE_BOUNDS_SECONDS[-1])
+    return f"{longest} and more" if item.below_seconds is None else f"less than {span(item.below_seconds)}"
 
 
 def write_named(values: Sequence[tuple[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""`taskfleet tasks`: put tasks into a queue, and look at them."""
+"""`taskfleet tasks`: put tasks into a queue, look at them, and change them (`changes`)."""
 
 import sys
 from typing import Annotated
@@ -6,13 +6,15 @@ from typing import Annotated
 import typer
 
 from taskfleet.words import TaskState
+from taskfleet_ops.cli import changes
 from taskfleet_ops.cli.options import DatabaseUrl, Format, Moment, Output, Queue, Schema
 
-group = typer.Typer(help="Put tasks into a queue, and look at them.", no_args_is_help=False)
+group = typer.Typer(help="Put tasks into a queue, look at them, change them.", no_args_is_help=False)
 
 
 def add_to(app: typer.Typer) -> None:
     """Hang these commands into the tree."""
+    changes.add_to(group)
     app.add_typer(group, name="tasks")
 
 

@@ -51,16 +51,17 @@ async def list_tasks(address: Address, wanted: Selection) -> Sequence[Task]:
 
 def get_task(address: Address, task_id: int) -> Task:
     """One task with its attempts, wherever it is in its life. Raises TaskNotFoundError."""
-    with _producer(address) as producer:
+    with producer_of(address) as producer:
         return producer.get_task(task_id)
 
 
 def enqueue(address: Address, *, queue: str, kind: str, payload: object, **fields: Unpack[TaskFields]) -> Enqueued:
     """Put one task into a queue, which is made if it is new. Raises InvalidTaskError and QueueFullError."""
-    with _producer(address, queue=queue) as producer:
+    with producer_of(address, queue=queue) as producer:
         return producer.enqueue(kind, payload, **fields)
 
 
-def _producer(address: Address, *, queue: str | None = None) -> Producer:
+def producer_of(address: Address, *, queue: str | None = None) -> Producer:
+    """A producer for one operation."""
     settings = QueueSettings.load().model_copy(update={"schema_name": address.schema})
     return Producer(address.url, queue=queue, settings=settings)

@@ -11,12 +11,13 @@ from typing import Any, Self, TypeVar, Unpack
 import psycopg
 from psycopg.rows import class_row
 
-from taskfleet.client import lifecycle, operations, pausing, results
+from taskfleet.client import dead_letters, lifecycle, operations, pausing, results
 from taskfleet.client.configuration import configure
 from taskfleet.client.connections import UNCHECKED_SECONDS
 from taskfleet.client.fields import TaskFields
 from taskfleet.client.steps import Copy, Flow, Query, Step
 from taskfleet.client.tracing import sent
+from taskfleet.dead_letters import Cleared, DeadLetterFilter, DeadLetterKey, DeadLetterPage, DeadLetterStats, GroupCounts
 from taskfleet.errors import ResultTimeoutError
 from taskfleet.models import Changed, Enqueued, NewTask, Task
 from taskfleet.settings import QueueSettings
@@ -94,9 +95,9 @@ class AsyncProducer:
         """One task wherever it is in its life; raises TaskNotFoundError."""
         return await self._run(operations.get_task(task_id), connection)
 
-    async def length(self, *, connection: Connection | None = None) -> int:
-        """How many tasks of the queue wait, scheduled ones included; costs the same at ten and at ten million."""
-        return await self._run(operations.length(self._known), connection)
+    async def length(self, *, kind: str | None = None, connection: Connection | None = None) -> int:
+        """How many tasks of the queue, or of a kind, wait, scheduled ones included; costs the same at ten and at ten million."""
+        return await self._run(operations.length(self._known, kind=kind), connection)
 
     async def wait_for_result(self, task_id: int, *, timeout_seconds: float = 60.0) -> object:
         """What a task's handler returned, once it has finished; see `Producer.wait_for_result`. All that wait share one connection."""
@@ -124,6 +125,10 @@ class AsyncProducer:
     async def retry_many(self, task_ids: Sequence[int], *, connection: Connection | None = None) -> Sequence[Changed]:
         """See `Producer.retry_many`."""
         return await self._run(lifecycle.retry_many(task_ids), connection, wakes=True)
+
+    async def change(self, action: lifecycle.Action, task_ids: Sequence[int], *, connection: Connection | None = None) -> Sequence[Changed]:
+        """See `Producer.change`."""
+        return await self._run(lifecycle.change(action, task_ids), connection, wakes=True)
 
     async def pause_task(self, task_id: int, *, connection: Connection | None = None) -> Changed:
         """See `Producer.pause_task`."""
@@ -156,6 +161,39 @@ class AsyncProducer:
     async def resume_queue(self, *, connection: Connection | None = None) -> bool:
         """See `Producer.resume_queue`."""
         return await self._run(pausing.resume_queue(self.queue), connection, wakes=True)
+
+    async def count_group(self, group: str, *, connection: Connection | None = None) -> GroupCounts:
+        """See `Producer.count_group`."""
+        return await self._run(dead_letters.count_group(self.queue, group), connection)
+
+    async def clear(self, *, kind: str | None = None, group: str | None = None, connection: Connection | None = None) -> Cleared:
+        """See `Producer.clear`."""
+        return await self._run(dead_letters.clear(self.queue, kind=kind, group=group), connection)
+
+    async def dead_letters(
+        self,
+        wanted: DeadLetterFilter | None = None,
+        *,
+        limit: int = 50,
+        after: DeadLetterKey | None = None,
+        connection: Connection | None = None,
+    ) -> DeadLetterPage:
+        """See `Producer.dead_letters`."""
+        return await self._run(dead_letters.page(self.queue, wanted or DeadLetterFilter(), limit=limit, after=after), connection)
+
+    async def dead_letter_stats(self, *, connection: Connection | None = None) -> DeadLetterStats:
+        """See `Producer.dead_letter_stats`."""
+        return await self._run(dead_letters.statistics(self.queue), connection)
+
+    async def retry_dead_letters(
+        self, wanted: DeadLetterFilter, *, limit: int = 500, connection: Connection | None = None
+    ) -> Sequence[Changed]:
+        """See `Producer.retry_dead_letters`."""
+        return await self._run(dead_letters.retry_matching(self.queue, wanted, limit=limit), connection, wakes=True)
+
+    async def purge_dead_letters(self, wanted: DeadLetterFilter, *, connection: Connection | None = None) -> int:
+        """See `Producer.purge_dead_letters`."""
+        return await self._run(dead_letters.purge(self.queue, wanted), connection)
 
     async def wake(self) -> None:
         """Tell sleeping workers that there is work; for after the commit of the caller's own transaction. Failures are only logged."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from taskfleet.client.steps import Flow, Query, ask
 from taskfleet.errors import TaskNotFoundError
@@ -15,6 +16,20 @@ class _ChangedRow:
     outcome: str
     state: str | None
     holder_id: int | None
+
+
+class Action(StrEnum):
+    """What can be wished of tasks by their ids."""
+
+    CANCEL = "cancel"
+    RETRY = "retry"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+def change(action: Action, task_ids: Sequence[int]) -> Flow[Sequence[Changed]]:
+    """Do the same to many tasks; one that is not there is an answer too."""
+    return (yield from _many(f"{action}_tasks", task_ids))
 
 
 def cancel(task_id: int) -> Flow[Changed]:

@@ -83,9 +83,9 @@ def enqueue_many(tasks: Iterable[NewTask], *, queue: KnownQueue, clock: Clock, b
     return results
 
 
-def length(queue: KnownQueue) -> Flow[int]:
+def length(queue: KnownQueue, *, kind: str | None = None) -> Flow[int]:
     """How many tasks wait, scheduled ones included; 0 for a queue that does not exist."""
-    rows = yield from ask(Query(name="queue_length", parameters={"queue": queue.name}, row=_Length))
+    rows = yield from ask(Query(name="queue_length", parameters={"queue": queue.name, "kind": kind}, row=_Length))
     return rows[0].length
 
 

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from taskfleet.channels import wakeup_channel
-from taskfleet.client import lifecycle, operations, pausing, results
+from taskfleet.client import dead_letters, lifecycle, operations, pausing, results
 from taskfleet.client.configuration import configure
 from taskfleet.client.connections import Connections
 from taskfleet.client.fields import TaskFields
@@ -20,6 +20,7 @@ from taskfleet.client.listening import listening
 from taskfleet.client.steps import Copy, Flow, Query, Step
 from taskfleet.client.tracing import sent
 from taskfleet.client.waker import Waker
+from taskfleet.dead_letters import Cleared, DeadLetterFilter, DeadLetterKey, DeadLetterPage, DeadLetterStats, GroupCounts
 from taskfleet.errors import ResultTimeoutError, TaskfleetError
 from taskfleet.models import Changed, Enqueued, NewTask, Task
 from taskfleet.settings import QueueSettings
@@ -97,9 +98,9 @@ class Producer:
         """One task wherever it is in its life; raises TaskNotFoundError."""
         return self._run(operations.get_task(task_id), connection)
 
-    def length(self, *, connection: Connection | None = None) -> int:
-        """How many tasks of the queue wait, scheduled ones included; costs the same at ten and at ten million."""
-        return self._run(operations.length(self._known), connection)
+    def length(self, *, kind: str | None = None, connection: Connection | None = None) -> int:
+        """How many tasks of the queue, or of a kind, wait, scheduled ones included; costs the same at ten and at ten million."""
+        return self._run(operations.length(self._known, kind=kind), connection)
 
     def wait_for_result(self, task_id: int, *, timeout_seconds: float = 60.0) -> object:
         """What a task's handler returned, once it has finished; for tasks enqueued with wants_result (None for others).
@@ -136,6 +137,10 @@ class Producer:
         """Retry many tasks, those that can be; one answer for each, in the order given."""
         return self._run(lifecycle.retry_many(task_ids), connection, wakes=True)
 
+    def change(self, action: lifecycle.Action, task_ids: Sequence[int], *, connection: Connection | None = None) -> Sequence[Changed]:
+        """Cancel, retry, pause or resume many tasks; one answer for each, in the order given, also for one that is not there."""
+        return self._run(lifecycle.change(action, task_ids), connection, wakes=True)
+
     def pause_task(self, task_id: int, *, connection: Connection | None = None) -> Changed:
         """Put a waiting task aside until it is resumed; one that runs or has finished stays (wrong_state). Raises TaskNotFoundError."""
         return self._run(lifecycle.pause(task_id), connection)
@@ -170,6 +175,40 @@ class Producer:
     def resume_queue(self, *, connection: Connection | None = None) -> bool:
         """Let tasks be claimed again, unless the operator holds the queue; whether it was paused."""
         return self._run(pausing.resume_queue(self.queue), connection, wakes=True)
+
+    def count_group(self, group: str, *, connection: Connection | None = None) -> GroupCounts:
+        """How many tasks of a group there are, by state; costs their number."""
+        return self._run(dead_letters.count_group(self.queue, group), connection)
+
+    def clear(self, *, kind: str | None = None, group: str | None = None, connection: Connection | None = None) -> Cleared:
+        """Remove the tasks that wait or are paused now, for good: of the whole queue, of a kind, of a group, or of a kind in a group.
+
+        What runs goes on, what is enqueued later stays. In batches, each a transaction of its own unless `connection` is given.
+        """
+        return self._run(dead_letters.clear(self.queue, kind=kind, group=group), connection)
+
+    def dead_letters(
+        self,
+        wanted: DeadLetterFilter | None = None,
+        *,
+        limit: int = 50,
+        after: DeadLetterKey | None = None,
+        connection: Connection | None = None,
+    ) -> DeadLetterPage:
+        """A page of the failed and cancelled tasks that match, newest first; `after` is `next` of the page before."""
+        return self._run(dead_letters.page(self.queue, wanted or DeadLetterFilter(), limit=limit, after=after), connection)
+
+    def dead_letter_stats(self, *, connection: Connection | None = None) -> DeadLetterStats:
+        """Failed and cancelled tasks in numbers: by kind, group, code, reason, fingerprint and age."""
+        return self._run(dead_letters.statistics(self.queue), connection)
+
+    def retry_dead_letters(self, wanted: DeadLetterFilter, *, limit: int = 500, connection: Connection | None = None) -> Sequence[Changed]:
+        """Retry the newest failed and cancelled tasks that match, at most `limit`; one answer for each."""
+        return self._run(dead_letters.retry_matching(self.queue, wanted, limit=limit), connection, wakes=True)
+
+    def purge_dead_letters(self, wanted: DeadLetterFilter, *, connection: Connection | None = None) -> int:
+        """Forget the failed and cancelled tasks that match, payloads included; how many. In batches, like `clear`."""
+        return self._run(dead_letters.purge(self.queue, wanted), connection)
 
     def wake(self) -> None:
         """Tell sleeping workers that there is work; for after the commit of the caller's own transaction. Failures are only logged."""
