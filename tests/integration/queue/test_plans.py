@@ -319,6 +319,7 @@ KNOWN: dict[str, object] = {
     "stale_slots": 20,
 }
 OF_ONE: dict[str, dict[str, object]] = {
+    "pause_group": {"group": "group-7"},
     "save_state": {"state": Jsonb({})},
     "write_queue_policy": {"stale_share": 0.2},
     "fail_unserved": {"after_seconds": 300.0},
