@@ -26,6 +26,10 @@ LEAD_IN = 0.1
 """Share of the tasks that is not counted: processes start one after the other."""
 LOOK_SECONDS = 0.5
 END_SECONDS = 60.0
+START_SECONDS = 3.0
+"""What a fleet gets to start before lone tasks are sent."""
+LAST_SECONDS = 20.0
+"""What the last lone task gets, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +113,10 @@ class Stage:
         """Let workers drain a filled database; stopped after `most_seconds`, the rate is that of what was done."""
         database = self.database(variant, tasks=self._tasks)
         with tempfile.TemporaryDirectory() as folder:
-            before = self._spent(database)
+            before = self.spent(database)
             reports = [Path(folder) / str(number) for number in range(variant.processes)]
             client = self._work(variant, database, reports)
-            after = self._spent(database)
+            after = self.spent(database)
             counts = sum((_counts(path) for path in reports), Counter[int]())
         done = sum(counts.values())
         if not done:
@@ -126,6 +130,39 @@ class Stage:
             server_microseconds=(after.seconds - before.seconds) * 1e6 / done,
         )
 
+    def enqueue(self, variant: Variant, command: str, *, tasks: int) -> Drain:
+        """Let the program enqueue so many tasks by its command `bulk` or `single`."""
+        database = self.database(variant, tasks=0)
+        program = variant.contender.program()
+        before = self.spent(database)
+        seconds = call([*program, command], self.environment(variant, database, tasks=tasks))["seconds"]
+        after = self.spent(database)
+        return Drain(
+            per_second=tasks / seconds,
+            done=tasks,
+            commits=(after.commits - before.commits) / tasks,
+            wal_bytes=(after.wal_bytes - before.wal_bytes) / tasks,
+            client_microseconds=seconds * 1e6 / tasks,
+            server_microseconds=(after.seconds - before.seconds) * 1e6 / tasks,
+        )
+
+    def pick_up(self, variant: Variant, *, tasks: int, start_seconds: float = START_SECONDS) -> Sequence[float]:
+        """How many seconds each of so many lone tasks was on its way to an idle fleet."""
+        database = self.database(variant, tasks=0)
+        with tempfile.TemporaryDirectory() as folder:
+            reports = [Path(folder) / str(number) for number in range(variant.processes)]
+            workers = [self.start(variant, database, path) for path in reports]
+            try:
+                time.sleep(start_seconds)
+                call([*variant.contender.program(), "lone"], self.environment(variant, database, tasks=tasks))
+                self._wait_until_done(variant, database, workers, seconds=LAST_SECONDS)
+            finally:
+                for worker in workers:
+                    worker.terminate()
+                for worker in workers:
+                    ended(worker)
+            return [value for path in reports for value in _latencies(path)]
+
     def start(self, variant: Variant, database: str, report: Path) -> "subprocess.Popen[bytes]":
         """Start one worker process."""
         command = variant.command or [*variant.contender.program(), "work"]
@@ -135,25 +172,30 @@ class Stage:
     def _work(self, variant: Variant, database: str, reports: Sequence[Path]) -> float:
         """Run the workers until nothing waits, or for their time; the CPU time that they took."""
         workers = [self.start(variant, database, path) for path in reports]
-        deadline = time.monotonic() + self._most_seconds
+        self._wait_until_done(variant, database, workers, seconds=self._most_seconds)
+        for worker in workers:
+            if not gone(worker):
+                worker.terminate()
+        return sum(ended(worker) for worker in workers)
+
+    def _wait_until_done(self, variant: Variant, database: str, workers: Sequence["subprocess.Popen[bytes]"], *, seconds: float) -> None:
+        """Until nothing waits or runs, no worker is left, or so many seconds are over."""
+        deadline = time.monotonic() + seconds
         with psycopg.connect(self._server.url_of(database), autocommit=True) as connection:
             while time.monotonic() < deadline and not all(gone(worker) for worker in workers):
                 row = connection.execute(variant.contender.waits.encode()).fetchone()
                 if row is not None and not row[0]:
                     break
                 time.sleep(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
-        for worker in workers:
-            if not gone(worker):
-                worker.terminate()
-        return sum(ended(worker) for worker in workers)
 
-    def _spent(self, database: str) -> "_Spent":
+    def spent(self, database: str) -> "Spent":
+        """What the server has done so far."""
         with psycopg.connect(self._server.url, autocommit=True) as connection:
             connection.execute("SELECT pg_stat_force_next_flush()")
             commits, wal_bytes = connection.execute(
                 "SELECT xact_commit, pg_current_wal_insert_lsn() - '0/0' FROM pg_stat_database WHERE datname = %s", [database]
             ).fetchone() or (0, 0)
-        return _Spent(commits=int(commits), wal_bytes=float(wal_bytes), seconds=self._server_seconds())
+        return Spent(commits=int(commits), wal_bytes=float(wal_bytes), seconds=self._server_seconds())
 
     def _server_seconds(self) -> float:
         process = psutil.Process(self._server.process_id)
@@ -167,7 +209,9 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Spent:
+class Spent:
+    """What a server has done since it started, or a database was made."""
+
     commits: int
     wal_bytes: float
     seconds: float
@@ -203,11 +247,6 @@ def rate(counts: Counter[int]) -> float:
     return (total - passed) / seconds
 
 
-def latencies(reports: Sequence[Path]) -> Sequence[float]:
-    """The latencies that handlers saw, in seconds."""
-    return [value for path in reports if path.exists() for value in json.loads(path.read_text())["latencies"]]
-
-
 def middle(values: Sequence[float]) -> float:
     """The median."""
     return statistics.median(values)
@@ -220,6 +259,11 @@ def _seconds_of(process: psutil.Process) -> float:
     except psutil.NoSuchProcess:
         return 0.0
     return float(spent.user + spent.system)
+
+
+def _latencies(path: Path) -> Sequence[float]:
+    """The latencies that a handler saw, in seconds."""
+    return [float(value) for value in json.loads(path.read_text())["latencies"]] if path.exists() else ()
 
 
 def _counts(path: Path) -> Counter[int]:

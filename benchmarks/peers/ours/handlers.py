@@ -19,3 +19,13 @@ async def noop(payload: dict[str, Any]) -> None:
 @tasks.batch("batch", size=1_000)
 async def batch(payloads: list[dict[str, Any]]) -> None:
     tally.seen_batch(len(payloads))
+
+
+@tasks.task("plain")
+def plain(_payload: dict[str, Any]) -> None:
+    """Runs in a thread."""
+
+
+@tasks.task("process", process=True)
+def process(_payload: dict[str, Any]) -> None:
+    """Runs in a child process."""
