@@ -1,6 +1,7 @@
 """The command line `taskfleet-worker`: arguments in, an exit code out, errors as sentences on standard error."""
 
 import argparse
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ from taskfleet_worker.errors import HandlerError, TasksNotFoundError, WorkerStar
 from taskfleet_worker.rules.errand import Errand
 from taskfleet_worker.runtime.worker import Exit
 from taskfleet_worker.settings import WorkerSettings, read_settings
+
+COLLECT_AFTER = 10_000
+"""Objects made before the garbage collector looks for cycles among them; Python's own 700 are made by a few tasks."""
 
 EPILOG = """\
 Settings come from environment variables: TASKFLEET_DATABASE_URL (or _FILE), TASKFLEET_QUEUE, TASKFLEET_CONCURRENCY and others, and
@@ -48,7 +52,18 @@ def _run(settings: WorkerSettings) -> int:
 
     from taskfleet_worker.service import serve
 
+    settle_heap()
     return asyncio.run(serve(settings, tasks))
+
+
+def settle_heap() -> None:
+    """Tell the garbage collector that what is loaded stays, and to look for cycles less often.
+
+    Otherwise it walks over every module and every claimed task again and again: a tenth of a busy worker's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
 def _chosen(settings: WorkerSettings, given: argparse.Namespace) -> WorkerSettings:

@@ -1,7 +1,7 @@
 """From one call of a handler to one record for each of its tasks: a call does one task, or the tasks of a batch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from taskfleet.models import ClaimedTask, Completion, Failure, Release
 from taskfleet_worker.errors import BatchOutcomesError, Overloaded, TaskError
@@ -9,8 +9,7 @@ from taskfleet_worker.rules.endings import pause_of, record_of_error
 from taskfleet_worker.rules.overload import overload_of
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Conclusion:
+class Conclusion(NamedTuple):
     """What came of one task of a call."""
 
     record: Completion | Failure | Release

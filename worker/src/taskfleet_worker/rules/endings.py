@@ -1,9 +1,8 @@
 """How an attempt ended: from what a handler returned or raised to what the queue is told."""
 
 import traceback
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from taskfleet.models import ClaimedTask, Completion, Failure, Release
 from taskfleet.words import ErrorCode
@@ -29,9 +28,8 @@ class StopReason(StrEnum):
     SHUTDOWN = "shutdown"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ending:
-    """One attempt that is over, before the queue has heard of it."""
+class Ending(NamedTuple):
+    """One attempt that is over, before the queue has heard of it. Made for every task, so a tuple: a dataclass takes thrice its time."""
 
     task: ClaimedTask
     record: Completion | Failure | Release

@@ -47,10 +47,12 @@ class Caller:
 
     async def _called(self, call: Call, payloads: Sequence[object]) -> Sequence[Conclusion]:
         payload: object = payloads
-        context: object = [job.context for job in call.jobs]
+        context: object
         if call.handler.batch_size is None:
             payload, context = payloads[0], call.jobs[0].context
             current_context.set(call.jobs[0].context)
+        else:
+            context = [job.context for job in call.jobs]
         if call.handler.in_process is not None:
             return await self._in_child(call, call.handler.in_process, payload, context)
         if not call.handler.is_async:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from math import inf
 from typing import Any
 
 from taskfleet.models import ClaimedTask
@@ -13,7 +14,7 @@ from taskfleet_worker.rules.endings import StopReason
 class Job:
     """One task that a handler was called for."""
 
-    __slots__ = ("call", "context", "started", "stopped", "task", "timer")
+    __slots__ = ("call", "context", "deadline", "started", "stopped", "task")
 
     def __init__(self, task: ClaimedTask, context: Context, *, started: float) -> None:
         self.task = task
@@ -22,7 +23,8 @@ class Job:
         self.stopped: StopReason | None = None
         """Why it is being stopped; the first reason counts, but a lost lease outdoes all."""
         self.call: Call
-        self.timer: asyncio.TimerHandle | None = None
+        self.deadline = inf if task.timeout_seconds is None else started + task.timeout_seconds
+        """When its time is over."""
 
     def stop(self, reason: StopReason) -> None:
         """Tell the handler through the context, and cancel its call where no other task needs it."""

@@ -7,7 +7,6 @@ an ending that finds the loop idle waits a few milliseconds for company while ot
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from math import inf
 from typing import Protocol
 from uuid import UUID
@@ -144,7 +143,7 @@ class Exchange:
             if not blames_content(error):
                 raise
             _log.exception("settlement.refused", extra={"task_id": ending.task.task_id, "kind": ending.task.kind})
-            instead = replace(ending, record=record_of_refused_write(ending, error))
+            instead = ending._replace(record=record_of_refused_write(ending, error))
             self._reporter.settled([instead], await self._store.settle(settlement_of([instead])))
 
     def _seconds_to_next(self) -> float:

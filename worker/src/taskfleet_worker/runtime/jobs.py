@@ -25,6 +25,7 @@ from taskfleet_worker.rules.endings import (
 from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.calling import Caller
 from taskfleet_worker.runtime.calls import Call, Job
+from taskfleet_worker.runtime.deadlines import Deadlines
 
 
 class Ready(NamedTuple):
@@ -45,6 +46,7 @@ class Jobs:
         self._calls: set[Call] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._caller = Caller(bench, hear=self._heard, stopped=self._end_cancelled)
+        self._deadlines = Deadlines(self._running.values, self._time_over, clock=bench.clock)
 
     @property
     def running(self) -> int:
@@ -135,8 +137,8 @@ class Jobs:
         job = self._running.get(note.lease.task_id)
         if job is None or job.task.token != note.lease.token:
             return
-        if note.longer_seconds is not None and job.timer is not None:
-            self._limit(job, max(note.longer_seconds, job.timer.when() - asyncio.get_running_loop().time()))
+        if note.longer_seconds is not None and job.deadline != inf:
+            job.deadline = max(job.deadline, self._bench.clock() + note.longer_seconds)
         self._bench.notes.add(note)
 
     def _stop(self, leases: Sequence[LeaseRef], reason: StopReason) -> None:
@@ -149,6 +151,9 @@ class Jobs:
         if reason is StopReason.LEASE_LOST:
             self._forget(job)
         job.stop(reason)
+
+    def _time_over(self, job: Job) -> None:
+        self._stop_job(job, StopReason.TIMED_OUT)
 
     def _payload(self, task: ClaimedTask, handler: Handler) -> object:
         """What the handler takes; a Failure where calling it would be in vain."""
@@ -164,16 +169,8 @@ class Jobs:
         call = Call(handler, jobs)
         self._calls.add(call)
         call.begin(self._run(call, [payload for _, payload in ready]))
-        timeout_seconds = jobs[0].task.timeout_seconds
-        if timeout_seconds is not None:
-            for job in jobs:
-                self._limit(job, timeout_seconds)
-
-    def _limit(self, job: Job, seconds: float) -> None:
-        """Stop the job when these seconds are over, whatever its limit was before."""
-        if job.timer is not None:
-            job.timer.cancel()
-        job.timer = asyncio.get_running_loop().call_later(seconds, self._stop_job, job, StopReason.TIMED_OUT)
+        for job in jobs:
+            self._deadlines.started(job)
 
     def _job(self, task: ClaimedTask) -> Job:
         twin = self._running.get(task.task_id)
@@ -227,8 +224,6 @@ class Jobs:
     def _end(self, job: Job, conclusion: Conclusion | None) -> None:
         """Put the ending of a job into the outbox, unless its lease is lost."""
         now = self._bench.clock()
-        if job.timer is not None:
-            job.timer.cancel()
         self._bench.ran(now - job.started)
         if job.stopped is StopReason.LEASE_LOST or conclusion is None:
             return self._bench.lost(job.task, now - job.started)

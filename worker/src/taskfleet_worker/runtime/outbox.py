@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from taskfleet.models import Completion, Failure, LeaseRef, Release, Settlement
 from taskfleet_worker.rules.endings import Ending
@@ -45,7 +44,7 @@ class Outbox:
 
     def unanswered(self) -> None:
         """Nobody knows whether what was taken was written: it waits again, ahead of the others."""
-        self._waiting.extendleft(replace(ending, tries=ending.tries + 1) for ending in reversed(self._sent))
+        self._waiting.extendleft(ending._replace(tries=ending.tries + 1) for ending in reversed(self._sent))
         self._sent = ()
 
     def leases(self) -> Iterable[LeaseRef]:
