@@ -23,6 +23,10 @@ CREATE TYPE taskfleet.claimed_lease AS (
 	priority smallint
 );
 
+CREATE FUNCTION taskfleet.announce(task_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    AS $$ SELECT pg_notify('taskfleet_results', ended::text) FROM unnest(task_ids) AS ended $$;
+
 CREATE FUNCTION taskfleet.backlog_bucket(run_at timestamp with time zone, now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN ((now - date_bin('01:00:00'::interval, run_at, '2000-01-01 00:00:00+00'::timestamp with time zone)) >= '02:00:00'::interval) THEN date_bin('01:00:00'::interval, run_at, '2000-01-01 00:00:00+00'::timestamp with time zone) WHEN ((now - date_bin('00:01:00'::interval, run_at, '2000-01-01 00:00:00+00'::timestamp with time zone)) >= '00:06:00'::interval) THEN date_bin('00:01:00'::interval, run_at, '2000-01-01 00:00:00+00'::timestamp with time zone) ELSE date_bin('00:00:05'::interval, run_at, '2000-01-01 00:00:00+00'::timestamp with time zone) END;
@@ -299,6 +303,19 @@ CREATE FUNCTION taskfleet.cancel_wanted_v1(given_task bigint) RETURNS boolean
     AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM taskfleet.cancel_requests WHERE cancel_requests.task_id = given_task);
+END;
+$$;
+
+CREATE FUNCTION taskfleet.claim(session uuid, kinds text[], task_limit integer, stale_slots integer DEFAULT 0) RETURNS TABLE(verdict text, limited boolean, task_id bigint, token uuid, kind text, payload jsonb, headers jsonb, group_name text, entity text, priority smallint, attempt integer, max_attempts integer, run_at timestamp with time zone, waited_seconds double precision, timeout_seconds double precision, entity_missing boolean)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF task_limit IS NULL OR task_limit NOT BETWEEN 1 AND 10000 THEN
+        RAISE EXCEPTION 'task_limit is %, it must be 1 to 10000', coalesce(task_limit::text, 'NULL') USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN QUERY
+    SELECT claimed.*
+    FROM taskfleet.claim_v1(session, kinds, task_limit, stale_slots => coalesce(stale_slots, 0)) AS claimed;
 END;
 $$;
 
@@ -685,6 +702,10 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION taskfleet.close_session(session uuid) RETURNS integer
+    LANGUAGE sql
+    AS $$ SELECT taskfleet.close_session_v1(session) $$;
+
 CREATE FUNCTION taskfleet.close_session_v1(session uuid) RETURNS integer
     LANGUAGE plpgsql
     AS $$
@@ -712,6 +733,16 @@ BEGIN
         array_fill(0::double precision, ARRAY[cardinality(held_ids)])
     );
     RETURN released;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.complete(task_ids bigint[], tokens uuid[], results jsonb[] DEFAULT NULL::jsonb[]) RETURNS TABLE(task_id bigint, result_wanted boolean)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM taskfleet.require_parallel_v1('tokens', cardinality(task_ids), cardinality(tokens));
+    PERFORM taskfleet.require_parallel_v1('results', cardinality(task_ids), cardinality(results)) WHERE results IS NOT NULL;
+    RETURN QUERY SELECT done.* FROM taskfleet.complete_v1(task_ids, tokens, results) AS done;
 END;
 $$;
 
@@ -806,6 +837,49 @@ BEGIN
     SELECT task_id, wants_result FROM held;
 END;
 $$;
+
+CREATE FUNCTION taskfleet.create_kinds_v1(given_queue text, given_kinds text[]) RETURNS integer[]
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    found_queue integer;
+    wrong text;
+BEGIN
+    IF given_queue IS NULL OR length(given_queue) > 63 OR given_queue !~ '^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$' THEN
+        RAISE EXCEPTION 'queue % is no name of a queue: 1 to 63 letters, digits, ".", "_" or "-", letter or digit at both ends',
+            coalesce(quote_literal(given_queue), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT coalesce(quote_literal(given.name), 'NULL')
+    INTO wrong
+    FROM unnest(given_kinds) AS given (name)
+    WHERE given.name IS NULL OR length(given.name) > 100 OR given.name !~ '^[A-Za-z0-9_]([A-Za-z0-9_.:/-]*[A-Za-z0-9_])?$'
+    LIMIT 1;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'kind % is no name of a kind: 1 to 100 letters, digits, "_", ".", ":", "/" or "-", letter, digit or "_" at both ends',
+            wrong
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    SELECT queues.id INTO found_queue FROM taskfleet.queues WHERE queues.name = given_queue;
+    IF found_queue IS NULL THEN
+        INSERT INTO taskfleet.queues (name) VALUES (given_queue) ON CONFLICT (name) DO NOTHING;
+        SELECT queues.id INTO STRICT found_queue FROM taskfleet.queues WHERE queues.name = given_queue;
+    END IF;
+    INSERT INTO taskfleet.kinds (queue_id, name)
+    SELECT found_queue, missing.name
+    FROM unnest(given_kinds) AS missing (name)
+    WHERE NOT EXISTS (SELECT FROM taskfleet.kinds WHERE kinds.queue_id = found_queue AND kinds.name = missing.name)
+    ORDER BY missing.name
+    ON CONFLICT (queue_id, name) DO NOTHING;
+    RETURN ARRAY(
+        SELECT kinds.id
+        FROM taskfleet.kinds
+        WHERE kinds.queue_id = found_queue
+          AND kinds.name = ANY (given_kinds)
+    );
+END;
+$_$;
 
 CREATE FUNCTION taskfleet.create_partitions_v1(first_day date, days integer) RETURNS integer
     LANGUAGE plpgsql
@@ -907,6 +981,94 @@ BEGIN
     RETURN ended;
 END;
 $$;
+
+CREATE FUNCTION taskfleet.enqueue(queue text, kind text, payload jsonb DEFAULT NULL::jsonb, priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay_seconds double precision DEFAULT NULL::double precision, group_name text DEFAULT NULL::text, entity text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, headers jsonb DEFAULT NULL::jsonb, max_attempts integer DEFAULT NULL::integer, wants_result boolean DEFAULT false) RETURNS TABLE(task_id bigint, duplicate boolean)
+    LANGUAGE plpgsql
+    AS $_$
+#variable_conflict use_variable
+DECLARE
+    -- Not the transaction's clock: what a long transaction enqueues has not waited since its start.
+    now timestamptz := clock_timestamp();
+    due timestamptz := coalesce(run_at, now + make_interval(secs => coalesce(delay_seconds, 0)));
+    given_kind integer;
+    home record;
+BEGIN
+    IF priority IS NULL OR priority NOT BETWEEN 0 AND 9 THEN
+        RAISE EXCEPTION 'priority is %, it must be 0 to 9, lower first', coalesce(priority::text, 'NULL') USING ERRCODE = 'invalid_parameter_value';
+    ELSIF delay_seconds NOT BETWEEN 0 AND 315360000 THEN
+        RAISE EXCEPTION 'delay_seconds is %, it must be 0 to 315360000 (ten years)', delay_seconds USING ERRCODE = 'invalid_parameter_value';
+    ELSIF run_at IS NOT NULL AND delay_seconds IS NOT NULL THEN
+        RAISE EXCEPTION 'run_at and delay_seconds exclude each other: give one' USING ERRCODE = 'invalid_parameter_value';
+    ELSIF NOT isfinite(run_at) THEN
+        RAISE EXCEPTION 'run_at is %, it must be a moment', run_at USING ERRCODE = 'invalid_parameter_value';
+    ELSIF max_attempts NOT BETWEEN 1 AND 1000 THEN
+        RAISE EXCEPTION 'max_attempts is %, it must be 1 to 1000', max_attempts USING ERRCODE = 'invalid_parameter_value';
+    ELSIF jsonb_typeof(headers) <> 'object' OR octet_length(headers::text) > 8192
+        OR jsonb_path_exists(headers, 'strict $.* ? (@.type() != "string")', silent => true) THEN
+        RAISE EXCEPTION 'headers must be an object of texts, at most 8192 bytes as JSON' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM taskfleet.require_text_v1('group_name', group_name);
+    PERFORM taskfleet.require_text_v1('entity', entity);
+    PERFORM taskfleet.require_text_v1('idempotency_key', idempotency_key);
+
+    SELECT kinds.id, kinds.queue_id, queues.max_payload_bytes
+    INTO home
+    FROM taskfleet.queues JOIN taskfleet.kinds ON kinds.queue_id = queues.id
+    WHERE queues.name = queue AND kinds.name = kind;
+    IF NOT FOUND THEN
+        given_kind := (taskfleet.create_kinds_v1(queue, ARRAY[kind]))[1];
+        SELECT kinds.id, kinds.queue_id, queues.max_payload_bytes
+        INTO STRICT home
+        FROM taskfleet.queues JOIN taskfleet.kinds ON kinds.queue_id = queues.id
+        WHERE kinds.id = given_kind;
+    END IF;
+    IF octet_length(payload::text) > home.max_payload_bytes THEN
+        RAISE EXCEPTION 'the payload has % bytes as JSON, queue % takes %', octet_length(payload::text), quote_literal(queue), home.max_payload_bytes
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Keep the data elsewhere and enqueue a reference to it, or raise limits.maxPayloadBytes.';
+    END IF;
+    PERFORM taskfleet.require_room_v1(home.queue_id);
+
+    task_id := nextval('taskfleet.tasks_id_seq');
+    duplicate := false;
+    IF idempotency_key IS NOT NULL THEN
+        -- Each try is a statement of its own: it sees what was committed after the last one.
+        FOR try IN 1..3 LOOP
+            INSERT INTO taskfleet.idempotency_keys (kind_id, key, task_id)
+            VALUES (home.id, idempotency_key, task_id)
+            ON CONFLICT (kind_id, key) DO NOTHING;
+            EXIT WHEN FOUND;
+            SELECT idempotency_keys.task_id
+            INTO task_id
+            FROM taskfleet.idempotency_keys
+            WHERE idempotency_keys.kind_id = home.id
+              AND idempotency_keys.key = idempotency_key;
+            IF FOUND THEN
+                duplicate := true;
+                RETURN NEXT;
+                RETURN;
+            ELSIF try = 3 THEN
+                RAISE EXCEPTION 'kind %, idempotency key %: others kept taking and freeing it', quote_literal(kind), quote_literal(idempotency_key)
+                    USING ERRCODE = 'serialization_failure', HINT = 'Nothing was enqueued, try again.';
+            END IF;
+            task_id := nextval('taskfleet.tasks_id_seq');
+        END LOOP;
+    END IF;
+
+    INSERT INTO taskfleet.tasks (id, kind_id, max_attempts, wants_result, created_at, payload, headers, group_name, entity, idempotency_key)
+    VALUES (task_id, home.id, max_attempts, coalesce(wants_result, false), now, payload, headers, group_name, entity, idempotency_key);
+    IF taskfleet.enter_group_v1(home.id, group_name) THEN
+        INSERT INTO taskfleet.held (task_id, run_at, due_since, held_at, kind_id, attempt_count, priority, by_hand, group_name)
+        VALUES (task_id, due, due, now, home.id, 0, priority, false, group_name);
+        INSERT INTO taskfleet.state_ledger (kind_id, state, delta) VALUES (home.id, 'paused', 1);
+    ELSE
+        INSERT INTO taskfleet.ready (task_id, run_at, due_since, kind_id, priority) VALUES (task_id, due, due, home.id, priority);
+        INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+        VALUES (home.id, priority, taskfleet.backlog_bucket(due, now), 1);
+    END IF;
+    INSERT INTO taskfleet.outcome_ledger (kind_id, minute, outcome, count) VALUES (home.id, date_trunc('minute', now), 'enqueued', 1);
+    RETURN NEXT;
+END;
+$_$;
 
 CREATE FUNCTION taskfleet.enter_group_v1(given_kind integer, given_group text) RETURNS boolean
     LANGUAGE plpgsql
@@ -1028,6 +1190,38 @@ BEGIN
     )
     SELECT count(*) INTO ended FROM ended_tasks;
     RETURN ended;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.fail(task_ids bigint[], tokens uuid[], codes text[], messages text[], stacks text[] DEFAULT NULL::text[], retryables boolean[] DEFAULT NULL::boolean[], entities text[] DEFAULT NULL::text[]) RETURNS TABLE(task_id bigint, outcome text)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    PERFORM taskfleet.require_parallel_v1('tokens', cardinality(task_ids), cardinality(tokens));
+    PERFORM taskfleet.require_parallel_v1('codes', cardinality(task_ids), cardinality(codes));
+    PERFORM taskfleet.require_parallel_v1('messages', cardinality(task_ids), cardinality(messages));
+    PERFORM taskfleet.require_parallel_v1('stacks', cardinality(task_ids), cardinality(stacks)) WHERE stacks IS NOT NULL;
+    PERFORM taskfleet.require_parallel_v1('retryables', cardinality(task_ids), cardinality(retryables)) WHERE retryables IS NOT NULL;
+    PERFORM taskfleet.require_parallel_v1('entities', cardinality(task_ids), cardinality(entities)) WHERE entities IS NOT NULL;
+    IF array_position(codes, NULL) IS NOT NULL OR array_position(messages, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'codes and messages may not be NULL: say what went wrong' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN QUERY
+    SELECT ended.*
+    FROM taskfleet.fail_v1(
+        task_ids,
+        tokens,
+        codes,
+        ARRAY(SELECT left(item.text, 10000) FROM unnest(messages) WITH ORDINALITY AS item (text, place) ORDER BY item.place),
+        ARRAY(SELECT right(item.text, 50000) FROM unnest(stacks) WITH ORDINALITY AS item (text, place) ORDER BY item.place),
+        ARRAY(
+            SELECT coalesce(item.retryable, item.code IN ('TASK_EXECUTION_FAILED', 'TASK_TIMED_OUT', 'TASK_LEASE_EXPIRED'))
+            FROM unnest(codes, retryables) WITH ORDINALITY AS item (code, retryable, place)
+            ORDER BY item.place
+        ),
+        entities
+    ) AS ended;
 END;
 $$;
 
@@ -1476,6 +1670,19 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION taskfleet.mark_drained(session uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE taskfleet.sessions
+    SET drained_at = coalesce(sessions.drained_at, now())
+    WHERE sessions.id = session
+      AND sessions.draining
+      AND NOT EXISTS (SELECT FROM taskfleet.leases WHERE leases.session_id = session);
+    RETURN FOUND;
+END;
+$$;
+
 CREATE FUNCTION taskfleet.move_group_v1(given_queue integer, given_group text, row_limit integer) RETURNS TABLE(state text, looked_at integer, moved integer)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -1644,6 +1851,25 @@ BEGIN
     WHERE leases.task_id = given.id
       AND leases.token = given.token
     RETURNING leases.task_id;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.open_session(session uuid, queue text, worker text, slots integer, kinds text[], lease_seconds double precision DEFAULT 600, pod_uid text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    IF session IS NULL OR worker IS NULL OR slots IS NULL OR slots < 1 OR coalesce(cardinality(kinds), 0) = 0
+        OR lease_seconds IS NULL OR lease_seconds < 1 THEN
+        RAISE EXCEPTION 'a session needs an id, a worker''s name, at least one slot, at least one kind and a lease of at least 1 s'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM taskfleet.create_kinds_v1(queue, kinds);
+    INSERT INTO taskfleet.sessions (id, queue_id, worker, pod_uid, slots, kinds, lease_seconds, heartbeat_at, expires_at)
+    SELECT session, queues.id, worker, pod_uid, slots, kinds, lease_seconds, now(), now() + make_interval(secs => lease_seconds)
+    FROM taskfleet.queues
+    WHERE queues.name = queue
+    ON CONFLICT (id) DO NOTHING;
 END;
 $$;
 
@@ -1857,6 +2083,24 @@ CREATE FUNCTION taskfleet.rate_window_start(at timestamp with time zone, period_
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_timestamp((floor(((EXTRACT(epoch FROM at))::double precision / (period_seconds / (20)::double precision))) * (period_seconds / (20)::double precision)));
 
+CREATE FUNCTION taskfleet.release(task_ids bigint[], tokens uuid[], codes text[], delays double precision[] DEFAULT NULL::double precision[]) RETURNS TABLE(task_id bigint, outcome text)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM taskfleet.require_parallel_v1('tokens', cardinality(task_ids), cardinality(tokens));
+    PERFORM taskfleet.require_parallel_v1('codes', cardinality(task_ids), cardinality(codes));
+    PERFORM taskfleet.require_parallel_v1('delays', cardinality(task_ids), cardinality(delays)) WHERE delays IS NOT NULL;
+    IF array_position(codes, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'codes may not be NULL: say why' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN QUERY
+    SELECT freed.*
+    FROM taskfleet.release_v1(
+        task_ids, tokens, codes, coalesce(delays, array_fill(0::double precision, ARRAY[cardinality(task_ids)]))
+    ) AS freed;
+END;
+$$;
+
 CREATE FUNCTION taskfleet.release_v1(ids bigint[], tokens uuid[], codes text[], delays double precision[]) RETURNS TABLE(task_id bigint, outcome text)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -2001,6 +2245,72 @@ BEGIN
         GROUP BY 1, 2
     )
     SELECT task_id, CASE WHEN cancelled THEN 'cancelled' WHEN expired THEN 'failed' ELSE 'released' END FROM judged;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.renew(session uuid, task_ids bigint[], tokens uuid[]) RETURNS TABLE(known boolean, draining boolean, lost bigint[], cancelled bigint[], released integer, stale_share double precision)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM taskfleet.require_parallel_v1('tokens', cardinality(task_ids), cardinality(tokens));
+    RETURN QUERY
+    SELECT beat.known, beat.draining, beat.lost, beat.cancelled, beat.released, beat.stale_share
+    FROM taskfleet.heartbeat_v2(session, task_ids, tokens) AS beat;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.require_parallel_v1(what text, wanted integer, given integer) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF given IS DISTINCT FROM wanted THEN
+        RAISE EXCEPTION '% has % elements, task_ids has %: give one for each task', what, coalesce(given::text, 'no'), wanted
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+END;
+$$;
+
+CREATE FUNCTION taskfleet.require_room_v1(given_queue integer) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    note text := format('taskfleet_room.s%s_q%s', 'taskfleet.queues'::regclass::oid, given_queue);
+    seen double precision[] := string_to_array(nullif(current_setting(note, true), ''), ' ');
+    now double precision := extract(epoch FROM clock_timestamp());
+    policy record;
+    waiting bigint;
+BEGIN
+    IF seen IS NULL OR now - seen[1] NOT BETWEEN 0 AND 1 OR seen[2] < 1 THEN
+        SELECT queues.name, queues.max_length INTO policy FROM taskfleet.queues WHERE queues.id = given_queue;
+        IF policy.max_length IS NULL THEN
+            RETURN;
+        END IF;
+        SELECT coalesce(sum(deltas.delta), 0)
+        INTO waiting
+        FROM (
+            SELECT backlog_buckets.kind_id, backlog_buckets.waiting AS delta FROM taskfleet.backlog_buckets
+            UNION ALL
+            SELECT backlog_ledger.kind_id, backlog_ledger.delta FROM taskfleet.backlog_ledger
+        ) AS deltas
+        WHERE deltas.kind_id IN (SELECT kinds.id FROM taskfleet.kinds WHERE kinds.queue_id = given_queue);
+        IF waiting >= policy.max_length THEN
+            RAISE EXCEPTION 'queue % holds % tasks, its limit is %', quote_literal(policy.name), waiting, policy.max_length
+                USING ERRCODE = 'TQ001', HINT = 'Let it drain, or raise limits.maxLength.';
+        END IF;
+        seen := ARRAY[now, ceil((policy.max_length - waiting) / 10.0)];
+    END IF;
+    PERFORM set_config(note, format('%s %s', seen[1], seen[2] - 1), false);
+END;
+$$;
+
+CREATE FUNCTION taskfleet.require_text_v1(what text, given text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF octet_length(given) NOT BETWEEN 1 AND 512 THEN
+        RAISE EXCEPTION '% has % bytes, it must have 1 to 512; NULL leaves it out', what, octet_length(given)
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
 END;
 $$;
 
@@ -2426,6 +2736,10 @@ COMMENT ON COLUMN taskfleet.queues.stale_wait_seconds IS 'Longest wait of the st
 CREATE FUNCTION taskfleet.waiting_limit_seconds(queue taskfleet.queues, asked_seconds double precision DEFAULT NULL::double precision) RETURNS double precision
     LANGUAGE sql STABLE
     RETURN GREATEST(COALESCE(asked_seconds, CASE WHEN ((queue).policy_written_at IS NULL) THEN (7200)::double precision ELSE (queue).waiting_expiry_seconds END), (queue).wait_goal_seconds, (queue).stale_wait_seconds);
+
+CREATE FUNCTION taskfleet.wake(queue text) RETURNS void
+    LANGUAGE sql
+    AS $$ SELECT pg_notify(left('taskfleet_queue_' || queue, 63), '') $$;
 
 CREATE TABLE taskfleet.attempts (
     task_id bigint NOT NULL,
