@@ -6,7 +6,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.support.postgres", "tests.support.processes"]
+pytest_plugins = ["tests.support.postgres", "tests.support.processes", "tests.support.pgbouncer"]
 
 SKIPS_FAIL = os.environ.get("CI") == "true"
 

@@ -1,6 +1,7 @@
 """PostgreSQL for tests: one server a session, one migrated template, one database a test.
 
 The server is the embedded one, or the one that TASKFLEET_TEST_DATABASE_URL names (its user must be allowed to create databases).
+TASKFLEET_TEST_POSTGRES names a folder with the programs of another version to embed, such as /usr/lib/postgresql/15/bin.
 """
 
 import itertools
@@ -9,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -90,7 +92,12 @@ def postgres_server() -> Iterator[TestServer]:
         yield server
         server.drop_template()
     else:
-        with EmbeddedServer(options=FAST) as embedded:
+        with pytest.MonkeyPatch.context() as patch:
+            if programs := os.environ.get("TASKFLEET_TEST_POSTGRES"):
+                patch.setattr("taskfleet.embedded.server.find_programs", lambda: Path(programs))
+            embedded = EmbeddedServer(options=FAST)
+            embedded.start()
+        with embedded:
             yield TestServer(url=embedded.url)
 
 

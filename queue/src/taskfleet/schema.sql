@@ -908,6 +908,15 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION taskfleet.create_partitions_v2(first_day date, days integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN taskfleet.create_partitions_v1(first_day, least(days, 400));
+END;
+$$;
+
 CREATE FUNCTION taskfleet.end_running_v1(given_kind integer, started_before timestamp with time zone, row_limit integer, ending text[]) RETURNS integer
     LANGUAGE plpgsql
     AS $$

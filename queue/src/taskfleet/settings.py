@@ -26,6 +26,9 @@ class QueueSettings(BaseSettings):
     database_url_file: Path | None = None
     """A file that holds the URL, such as a mounted Secret; read again for every new connection, so that a rotated password is picked up."""
 
+    direct_database_url: SecretStr | None = None
+    """The way past PgBouncer, for what needs a session of its own: migrations, LISTEN, lasting locks."""
+
     schema_name: Annotated[str, AfterValidator(validated_schema)] = Field(default=DEFAULT_SCHEMA, validation_alias="TASKFLEET_SCHEMA")
     """The schema that holds the queue's relations (TASKFLEET_SCHEMA)."""
 
@@ -52,6 +55,10 @@ class QueueSettings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise settings_error(error) from None
+
+    def direct_url(self) -> str:
+        """The way to a session of one's own: past a pooler where that is set; raises SettingsError when there is no URL at all."""
+        return self.url() if self.direct_database_url is None else self.direct_database_url.get_secret_value()
 
     def url(self) -> str:
         """The database URL as it is now; raises SettingsError when there is none."""

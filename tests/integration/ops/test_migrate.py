@@ -3,6 +3,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from taskfleet.migrations import newest_version
 from tests.support.command_line import CommandLine
@@ -46,6 +47,22 @@ def test_status_tells_applied_from_pending(taskfleet: CommandLine) -> None:
     assert actual[:2] == [(1, "applied"), (2, "pending")]
     assert taskfleet("migrate", "status", "-o", "name").out.splitlines()[0] == "0001_relations"
     assert "VERSION NAME STATE APPLIED 0001 relations applied 20" in taskfleet("migrate", "status").words
+
+
+def test_roles_are_granted_or_printed(taskfleet: CommandLine, empty_database_url: str) -> None:
+    taskfleet("migrate", "up")
+    own = f"jobs {empty_database_url.rsplit('_', 2)[1]}"
+    names = [argument for role in ("producer", "worker", "operator", "ops") for argument in (f"--{role}", f"{own} {role}")]
+    script = taskfleet("migrate", "roles", "--sql", *names)
+    done = taskfleet("migrate", "roles", *names)
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute(script.out.encode())
+        made = connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE %s", [f"{own} %"]).fetchall()
+        for (name,) in made:
+            connection.execute(SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(Identifier(name)))
+
+    assert done.out == f"granted: {own} producer, {own} worker, {own} operator, {own} ops\n"
+    assert len(made) == 4
 
 
 def test_the_printed_script_makes_the_schema(taskfleet: CommandLine, empty_database_url: str) -> None:

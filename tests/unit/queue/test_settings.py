@@ -32,6 +32,16 @@ def test_every_setting_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch
     assert (settings.connect_tries, settings.pool_size, settings.pooled) == (2, 9, True)
 
 
+def test_what_needs_a_session_of_its_own_goes_past_a_pooler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKFLEET_DATABASE_URL", SECRET)
+    before = QueueSettings.load().direct_url()
+    monkeypatch.setenv("TASKFLEET_DIRECT_DATABASE_URL", "postgresql://user:hush-hush@server/orders")
+    settings = QueueSettings.load()
+
+    assert (before, settings.url(), settings.direct_url()) == (SECRET, SECRET, "postgresql://user:hush-hush@server/orders")
+    assert "hush" not in repr(settings)
+
+
 def test_the_url_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKFLEET_DATABASE_URL", SECRET)
 

@@ -152,6 +152,13 @@ def test_a_switch_understands_the_usual_words(text: str, expected: bool) -> None
     assert settings(POOLED=text).database.pooled is expected
 
 
+def test_the_way_past_a_pooler_is_never_shown() -> None:
+    found = settings(DIRECT_DATABASE_URL="postgresql://x:hush@y/z").database
+
+    assert found.direct_url == "postgresql://x:hush@y/z"
+    assert "hush" not in repr(found)
+
+
 def file_of(folder: Path, content: str) -> Path:
     path = folder / "worker.toml"
     path.write_text(content, encoding="utf-8")

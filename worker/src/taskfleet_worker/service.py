@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from taskfleet.maintenance import Maintenance, MaintenanceSettings
-from taskfleet.store import Database, Limits, WorkerStore
+from taskfleet.store import Database, Limits, Pooler, WorkerStore
 from taskfleet_worker.errors import WorkerStartError
 from taskfleet_worker.registry import Tasks
 from taskfleet_worker.runtime.supervisor import Beat, Loop
@@ -64,7 +64,7 @@ def open_database(settings: DatabaseSettings) -> Database:
         settings.url if path is None else lambda: path.read_text(encoding="utf-8").strip(),
         schema=settings.schema,
         pool_size=settings.pool_size,
-        pooled=settings.pooled,
+        pooled=settings.pooled and Pooler(direct_url=settings.direct_url),
         application_name="taskfleet-worker",
         connect_tries=settings.connect_tries,
         limits=Limits(statement_seconds=settings.answer_seconds),

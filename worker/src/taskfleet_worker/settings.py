@@ -32,6 +32,8 @@ class DatabaseSettings:
     schema: str = DEFAULT_SCHEMA
     pooled: bool = False
     """True behind PgBouncer in transaction mode: no prepared statements, polling instead of LISTEN."""
+    direct_url: str | None = field(default=None, repr=False)
+    """The way past PgBouncer, for LISTEN; None: polling alone."""
     pool_size: int = 3
     """Connections: one for claims and outcomes, one for heartbeats, one for maintenance."""
     connect_tries: int = 5
@@ -190,6 +192,7 @@ def _database(read: Environment) -> DatabaseSettings:
         url_file=read.secret_file("TASKFLEET_DATABASE_URL", file="TASKFLEET_DATABASE_URL_FILE"),
         schema=read.checked("TASKFLEET_SCHEMA", validated_schema, default=DEFAULT_SCHEMA),
         pooled=read.switch("TASKFLEET_POOLED", default=False),
+        direct_url=read.optional_text("TASKFLEET_DIRECT_DATABASE_URL"),
         pool_size=read.whole("TASKFLEET_POOL_SIZE", default=3, low=1, high=64),
         connect_tries=read.whole("TASKFLEET_CONNECT_TRIES", default=5, low=1, high=1000),
         answer_seconds=read.seconds("TASKFLEET_ANSWER_SECONDS", default=30.0, low=0.1),

@@ -24,7 +24,7 @@ def up(to: To = None, database_url: DatabaseUrl = None, schema: Schema = "taskfl
     from taskfleet_ops.services.access import Address
 
     with under_way("applying migrations"):
-        done = migrations.up(Address.given(url=database_url, schema=schema), to=to)
+        done = migrations.up(Address.direct(url=database_url, schema=schema), to=to)
     for migration in done:
         typer.echo(f"applied {migration.title}")
     if not done:
@@ -45,7 +45,7 @@ def down(
     if not yes:
         typer.confirm(f"Take schema {schema} back to version {to}? What later migrations hold is lost.", abort=True, err=True)
     with under_way("taking migrations back"):
-        done = migrations.down(Address.given(url=database_url, schema=schema), to=to)
+        done = migrations.down(Address.direct(url=database_url, schema=schema), to=to)
     for migration in done:
         typer.echo(f"took back {migration.title}")
     if not done:
@@ -59,7 +59,7 @@ def status(output: Output = Format.TABLE, database_url: DatabaseUrl = None, sche
     from taskfleet_ops.services import migrations
     from taskfleet_ops.services.access import Address
 
-    MIGRATIONS.write(migrations.status(Address.given(url=database_url, schema=schema)), output=output)
+    MIGRATIONS.write(migrations.status(Address.direct(url=database_url, schema=schema)), output=output)
 
 
 @group.command()
@@ -72,3 +72,26 @@ def sql(
     from taskfleet_ops.services import migrations
 
     typer.echo(migrations.sql(schema, after=after, to=to), nl=False)
+
+
+@group.command()
+def roles(
+    producer: Annotated[str, typer.Option("--producer", help="Name of the producers' role.")] = "taskfleet_producer",
+    worker: Annotated[str, typer.Option("--worker", help="Name of the workers' role.")] = "taskfleet_worker",
+    operator: Annotated[str, typer.Option("--operator", help="Name of the operators' role.")] = "taskfleet_operator",
+    ops: Annotated[str, typer.Option("--ops", help="Name of the role for people and the ops service.")] = "taskfleet_ops",
+    script: Annotated[bool, typer.Option("--sql", help="Print the script for psql instead; needs no database.")] = False,
+    database_url: DatabaseUrl = None,
+    schema: Schema = "taskfleet",
+) -> None:
+    """Make the database roles where they are missing, and give them exactly the rights they need. Run it again after `up`."""
+    from taskfleet.migrations import RoleNames
+    from taskfleet_ops.services import migrations
+    from taskfleet_ops.services.access import Address
+
+    names = RoleNames(producer=producer, worker=worker, operator=operator, ops=ops)
+    if script:
+        typer.echo(migrations.roles_script(schema, names), nl=False)
+        return
+    migrations.roles(Address.direct(url=database_url, schema=schema), names)
+    typer.echo(f"granted: {producer}, {worker}, {operator}, {ops}")

@@ -17,6 +17,11 @@ class Address:
     schema: str
 
     @classmethod
+    def direct(cls, *, url: str | None, schema: str) -> Self:
+        """The same, past a pooler where TASKFLEET_DIRECT_DATABASE_URL says how: for migrations."""
+        return cls(url=url or QueueSettings.load().direct_url(), schema=schema)
+
+    @classmethod
     def given(cls, *, url: str | None, schema: str) -> Self:
         """The database that was named, else that of the settings. Raises SettingsError when there is none."""
         return cls(url=url or QueueSettings.load().url(), schema=schema)
@@ -28,6 +33,7 @@ async def opened(address: Address) -> AsyncIterator[Database]:
 
     Raises DatabaseUnreachableError, SchemaMissingError or SchemaTooNewError.
     """
-    async with Database(address.url, schema=address.schema, pool_size=1, application_name="taskfleet-cli") as database:
+    pooled = QueueSettings.load().pooled
+    async with Database(address.url, schema=address.schema, pool_size=1, pooled=pooled, application_name="taskfleet-cli") as database:
         await database.check_schema()
         yield database

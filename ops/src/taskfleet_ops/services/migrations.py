@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from taskfleet.migrations import Migration, MigrationStatus, Migrator
+from taskfleet.migrations import Migration, MigrationStatus, Migrator, RoleNames, apply_roles, roles_sql
 from taskfleet_ops.services.access import Address
 
 
@@ -24,6 +24,16 @@ def status(address: Address) -> Sequence[MigrationStatus]:
 def sql(schema: str, *, after: int, to: int | None) -> str:
     """What `up` would run on a database at version `after`, as a script for psql; needs no database."""
     return Migrator("", schema).sql(after=after, to=to)
+
+
+def roles(address: Address, names: RoleNames) -> None:
+    """Make the roles where they are missing, and give them exactly their rights."""
+    apply_roles(address.url, schema=address.schema, names=names)
+
+
+def roles_script(schema: str, names: RoleNames) -> str:
+    """What `roles` would run, as a script for psql; needs no database."""
+    return f"BEGIN;\n{roles_sql(schema, names).as_string()}\nCOMMIT;\n"
 
 
 def _migrator(address: Address) -> Migrator:

@@ -7,6 +7,7 @@ from taskfleet.migrations.drift import Drift, DriftKind, drift, drift_async
 from taskfleet.migrations.files import Migration, known_migrations, newest_version
 from taskfleet.migrations.migrator import Migrator
 from taskfleet.migrations.plan import MigrationState, MigrationStatus
+from taskfleet.migrations.roles import RoleNames, apply_roles, roles_sql
 
 __all__ = [
     "Drift",
@@ -15,8 +16,11 @@ __all__ = [
     "MigrationState",
     "MigrationStatus",
     "Migrator",
+    "RoleNames",
+    "apply_roles",
     "drift",
     "drift_async",
     "known_migrations",
     "newest_version",
+    "roles_sql",
 ]

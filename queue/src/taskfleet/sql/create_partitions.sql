@@ -3,4 +3,4 @@
 --   days_ahead  integer
 --
 -- Returns one row: how many were made.
-SELECT taskfleet.create_partitions_v1((now() AT TIME ZONE 'UTC')::date - 1, %(days_ahead)s::integer + 2);
+SELECT taskfleet.create_partitions_v2((now() AT TIME ZONE 'UTC')::date - 1, %(days_ahead)s::integer + 2);

@@ -4,7 +4,7 @@ Nothing else in the product runs SQL on the queue's relations (producers do thro
 A method is one transaction. Nothing here decides what a task is worth: that is done in the database or by the caller.
 """
 
-from taskfleet.store.connection import Database
+from taskfleet.store.connection import Database, Pooler
 from taskfleet.store.limits import Limits
 from taskfleet.store.maintenance_store import MaintenanceStore
 from taskfleet.store.operator_store import OperatorStore
@@ -12,4 +12,4 @@ from taskfleet.store.reader_store import ReaderStore
 from taskfleet.store.wakeups import Wakeups
 from taskfleet.store.worker_store import WorkerStore
 
-__all__ = ["Database", "Limits", "MaintenanceStore", "OperatorStore", "ReaderStore", "Wakeups", "WorkerStore"]
+__all__ = ["Database", "Limits", "MaintenanceStore", "OperatorStore", "Pooler", "ReaderStore", "Wakeups", "WorkerStore"]

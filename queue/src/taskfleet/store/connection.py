@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from json import JSONDecoder
 from random import Random
 from types import TracebackType
@@ -35,6 +36,14 @@ DEFAULT_LIMITS = Limits()
 _GONE = (errors.UndefinedTable, errors.UndefinedFunction, errors.UndefinedColumn, errors.InvalidSchemaName)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pooler:
+    """A PgBouncer in transaction mode stands between us and the server."""
+
+    direct_url: Url | None = None
+    """The way past it, for what needs a session of its own: LISTEN, locks that last, dropping partitions."""
+
+
 class Database:
     """One pool of connections to one PostgreSQL.
 
@@ -48,15 +57,16 @@ class Database:
         *,
         schema: str = "taskfleet",
         pool_size: int = 4,
-        pooled: bool = False,
+        pooled: Pooler | bool = False,
         application_name: str = "taskfleet",
         connect_tries: int = 5,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        """`pooled`: the URL leads to a PgBouncer in transaction mode; no prepared statements then, and no LISTEN."""
+        """`pooled`: the URL leads to a PgBouncer in transaction mode; no prepared statements then, and LISTEN only past it."""
         self._url = url
         self._schema = validated_schema(schema)
-        self._pooled = pooled
+        self._pooled = bool(pooled)
+        self._direct_url = pooled.direct_url if isinstance(pooled, Pooler) else None
         self._application_name = application_name
         self._tries = connect_tries
         self._limits = limits
@@ -87,8 +97,8 @@ class Database:
 
     @property
     def listens(self) -> bool:
-        """Whether LISTEN can work: not through PgBouncer in transaction mode."""
-        return not self._pooled
+        """Whether a session of our own can be had, for LISTEN and the like: not through PgBouncer in transaction mode."""
+        return not self._pooled or self._direct_url is not None
 
     async def open(self) -> None:
         """Connect once, so that a wrong URL shows at once; raises DatabaseUnreachableError."""
@@ -203,14 +213,23 @@ class Database:
 
     async def connect(self) -> AsyncConnection[Any]:
         """A new connection in autocommit that is the caller's to close; raises psycopg.OperationalError."""
+        return await self._connected(self.url, pooled=self._pooled)
+
+    async def connect_directly(self) -> AsyncConnection[Any]:
+        """The same past a pooler where there is a way (`listens`): its session is the caller's alone."""
+        if self._direct_url is None:
+            return await self.connect()
+        return await self._connected(self._direct_url if isinstance(self._direct_url, str) else self._direct_url(), pooled=False)
+
+    async def _connected(self, url: str, *, pooled: bool) -> AsyncConnection[Any]:
         connection = await AsyncConnection[Any].connect(
-            with_defaults(self.url, application_name=self._application_name),
+            with_defaults(url, application_name=self._application_name),
             autocommit=True,
-            prepare_threshold=None if self._pooled else 0,
+            prepare_threshold=None if pooled else 0,
         )
         try:
             set_json_loads(_json, connection)
-            if not self._pooled and (limits := self._limits.of_session(server_version=connection.info.server_version)):
+            if not pooled and (limits := self._limits.of_session(server_version=connection.info.server_version)):
                 await connection.execute(limits, prepare=False)
         except BaseException:
             await connection.close()

@@ -42,20 +42,47 @@ async def drop_partition(database: Database, partition: Partition, *, lock_secon
 
     DETACH CONCURRENTLY waits for readers without making writers wait behind it (a plain DROP behind one open export blocked every
     completion). It cannot run in a transaction; when it is cut off here, the next run finishes it. On a connection of its own, that
-    ends with its settings.
+    ends with its settings. Behind a pooler there is none: there a plain DETACH stands in everybody's way, for `lock_seconds` at most.
     """
-    async with await database.connect() as connection:
-        await connection.set_autocommit(True)
+    if not database.listens:
+        return await _drop_at_once(database, partition, lock_seconds=lock_seconds)
+    async with await database.connect_directly() as connection:
         await connection.execute(SQL("SET lock_timeout = {}").format(Literal(round(lock_seconds * 1000))))
         await connection.execute(SQL("SET statement_timeout = {}").format(Literal(round(lock_seconds * 10_000))))
         try:
             async with asyncio.timeout(lock_seconds * 30):
                 await connection.execute(_detach(database.schema, partition))
                 await _drop(connection, database, partition)
+        except errors.InsufficientPrivilege:
+            return _not_ours(partition)
         except (errors.LockNotAvailable, errors.QueryCanceled, TimeoutError) as error:
             _log.info("partition.in_use", extra={"partition": partition.partition, "error": str(error)})
             return False
     return True
+
+
+async def _drop_at_once(database: Database, partition: Partition, *, lock_seconds: float) -> bool:
+    """The same in one transaction, whose settings end with it."""
+    parent, part = Identifier(database.schema, partition.relation), Identifier(database.schema, partition.partition)
+    async with database.connection() as connection:
+        try:
+            async with connection.transaction():
+                await connection.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(round(lock_seconds * 1000))))
+                finalize = SQL(" FINALIZE") if partition.detaching else SQL("")
+                await connection.execute(SQL("ALTER TABLE {} DETACH PARTITION {}").format(parent, part) + finalize)
+                await _drop(connection, database, partition)
+        except errors.InsufficientPrivilege:
+            return _not_ours(partition)
+        except errors.LockNotAvailable as error:
+            _log.info("partition.in_use", extra={"partition": partition.partition, "error": str(error)})
+            return False
+    return True
+
+
+def _not_ours(partition: Partition) -> bool:
+    """Only the schema's owner may drop: whoever runs under a role with fewer rights leaves it to a run under the owner's."""
+    _log.info("partition.not_ours", extra={"partition": partition.partition})
+    return False
 
 
 def _detach(schema: str, partition: Partition) -> Composed:

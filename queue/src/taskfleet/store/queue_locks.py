@@ -15,7 +15,7 @@ class QueueLocks:
     """Holds one advisory lock a queue on a connection of its own, as long as that connection lives.
 
     Locks of a session are right here and nowhere else: they end with the process, whatever happened to it, and nobody waits for them.
-    They need a direct connection; behind PgBouncer in transaction mode nothing is locked and every queue counts as held.
+    They need a direct connection; behind PgBouncer without a way past it nothing is locked and every queue counts as held.
     """
 
     def __init__(self, database: Database) -> None:
@@ -32,7 +32,7 @@ class QueueLocks:
             return frozenset(queues)
         try:
             if self._connection is None:
-                self._connection = await self._database.connect()
+                self._connection = await self._database.connect_directly()
             wanted = [queue for queue in queues if queue not in self._held]
             cursor = await self._connection.execute(
                 self._database.query("lock_queues"), {"queues": wanted, "schema": self._database.schema}

@@ -89,7 +89,7 @@ class Wakeups:
         random, pause = Random(), 0.1
         while True:
             try:
-                async with await self._database.connect() as connection:
+                async with await self._database.connect_directly() as connection:
                     await connection.execute(SQL("LISTEN {}").format(Identifier(self._channel)))
                     pause = 0.1
                     # What was sent while nobody listened is unknown: look once.

@@ -1,0 +1,1 @@
+DROP FUNCTION taskfleet.create_partitions_v2(date, integer);
