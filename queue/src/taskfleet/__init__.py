@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         TaskfleetError,
         TaskNotFoundError,
     )
-    from taskfleet.models import Attempt, Changed, Enqueued, NewTask, Task
+    from taskfleet.models import Attempt, Changed, Enqueued, NewTask, Schedule, Task
     from taskfleet.settings import QueueSettings
     from taskfleet.words import ChangeOutcome, DeadReason, ErrorCode, Outcome, TaskState
 
@@ -63,6 +63,7 @@ __all__ = [
     "QueueSettings",
     "ResultTimeoutError",
     "ResultTooLargeError",
+    "Schedule",
     "SchemaError",
     "SchemaMissingError",
     "SchemaTooNewError",
@@ -89,6 +90,7 @@ _HOMES = {
     "Outcome": "taskfleet.words",
     "Producer": "taskfleet.client.producer",
     "QueueSettings": "taskfleet.settings",
+    "Schedule": "taskfleet.models",
     "Task": "taskfleet.models",
     "TaskState": "taskfleet.words",
 }

@@ -33,6 +33,21 @@ class NewTask:
     wants_result: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A recurring task."""
+
+    name: str
+    cron: str
+    time_zone: str
+    task: NewTask
+    """What each tick enqueues."""
+    next_at: datetime
+    last_at: datetime | None
+    """The tick of the last task; None: there was none yet."""
+    last_task_id: int | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Enqueued:
     """What became of one new task."""

@@ -2511,6 +2511,49 @@ BEGIN
 END;
 $$;
 
+CREATE FUNCTION taskfleet.run_schedule_v1(given_id integer, due_at timestamp with time zone, tick_at timestamp with time zone, following timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    due record;
+BEGIN
+    SELECT schedules.name, schedules.task, queues.name AS queue
+    INTO due
+    FROM taskfleet.schedules JOIN taskfleet.queues ON queues.id = schedules.queue_id
+    WHERE schedules.id = given_id
+      AND schedules.next_at = due_at
+    FOR UPDATE OF schedules SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE taskfleet.schedules
+    SET next_at = following,
+        last_at = tick_at,
+        last_task_id = (
+            SELECT enqueued.task_id
+            FROM taskfleet.enqueue(
+                due.queue,
+                due.task ->> 'kind',
+                CASE WHEN jsonb_typeof(due.task -> 'payload') <> 'null' THEN due.task -> 'payload' END,
+                priority => (due.task ->> 'priority')::integer,
+                group_name => due.task ->> 'group',
+                entity => due.task ->> 'entity',
+                headers => coalesce(due.task -> 'headers', '{}') || jsonb_build_object(
+                    'schedule', due.name, 'tick', to_char(tick_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                ),
+                max_attempts => (due.task ->> 'max_attempts')::integer
+            ) AS enqueued
+        )
+    WHERE schedules.id = given_id;
+    RETURN true;
+EXCEPTION
+    WHEN SQLSTATE 'TQ001' OR invalid_parameter_value THEN
+        -- No room, or the task does not fit into its queue any more: this tick is left out, the next is tried.
+        UPDATE taskfleet.schedules SET next_at = following WHERE schedules.id = given_id;
+        RETURN NULL;
+END;
+$$;
+
 CREATE FUNCTION taskfleet.sweep_cancel_requests_v1(row_limit integer) RETURNS integer
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -3098,6 +3141,34 @@ CREATE TABLE taskfleet.scaling_states (
 
 COMMENT ON TABLE taskfleet.scaling_states IS 'What the scaling law remembers of a queue, for the operator that takes over.';
 
+CREATE TABLE taskfleet.schedules (
+    id integer NOT NULL,
+    queue_id integer NOT NULL,
+    name text NOT NULL,
+    cron text NOT NULL,
+    time_zone text NOT NULL,
+    task jsonb NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone,
+    last_task_id bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schedules_name_check CHECK ((name <> ''::text))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE taskfleet.schedules IS 'Recurring tasks. next_at moves on in the transaction that enqueues, so that each tick is one task, whoever runs maintenance.';
+
+COMMENT ON COLUMN taskfleet.schedules.task IS 'What is enqueued: kind, payload, priority, group, entity, headers, max_attempts.';
+
+ALTER TABLE taskfleet.schedules ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME taskfleet.schedules_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE taskfleet.sessions (
     id uuid NOT NULL,
     queue_id integer NOT NULL,
@@ -3245,6 +3316,12 @@ ALTER TABLE ONLY taskfleet.retention_marks
 ALTER TABLE ONLY taskfleet.scaling_states
     ADD CONSTRAINT scaling_states_pkey PRIMARY KEY (queue_id);
 
+ALTER TABLE ONLY taskfleet.schedules
+    ADD CONSTRAINT schedules_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY taskfleet.schedules
+    ADD CONSTRAINT schedules_queue_id_name_key UNIQUE (queue_id, name);
+
 ALTER TABLE ONLY taskfleet.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
 
@@ -3294,9 +3371,14 @@ CREATE UNIQUE INDEX ready_by_task ON taskfleet.ready USING btree (task_id);
 
 CREATE INDEX ready_tried_by_due ON taskfleet.ready USING btree (kind_id, due_since, task_id) WHERE (due_since < run_at);
 
+CREATE INDEX schedules_by_next ON taskfleet.schedules USING btree (next_at);
+
 CREATE INDEX succeeded_tasks_by_id ON ONLY taskfleet.succeeded_tasks USING btree (id);
 
 CREATE INDEX tasks_by_group ON taskfleet.tasks USING btree (group_name, id) WHERE (group_name IS NOT NULL);
 
 ALTER TABLE ONLY taskfleet.kinds
     ADD CONSTRAINT kinds_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES taskfleet.queues(id);
+
+ALTER TABLE ONLY taskfleet.schedules
+    ADD CONSTRAINT schedules_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES taskfleet.queues(id);

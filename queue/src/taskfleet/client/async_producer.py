@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -11,7 +12,7 @@ from typing import Any, Self, TypeVar, Unpack
 import psycopg
 from psycopg.rows import class_row
 
-from taskfleet.client import dead_letters, lifecycle, operations, pausing, results
+from taskfleet.client import dead_letters, lifecycle, operations, pausing, results, schedules
 from taskfleet.client.configuration import configure
 from taskfleet.client.connections import UNCHECKED_SECONDS
 from taskfleet.client.fields import TaskFields
@@ -19,7 +20,7 @@ from taskfleet.client.steps import Copy, Flow, Query, Step
 from taskfleet.client.tracing import sent
 from taskfleet.dead_letters import Cleared, DeadLetterFilter, DeadLetterKey, DeadLetterPage, DeadLetterStats, GroupCounts
 from taskfleet.errors import ResultTimeoutError
-from taskfleet.models import Changed, Enqueued, NewTask, Task
+from taskfleet.models import Changed, Enqueued, NewTask, Schedule, Task
 from taskfleet.settings import QueueSettings
 from taskfleet.store.connection import Database
 from taskfleet.store.limits import Limits
@@ -194,6 +195,20 @@ class AsyncProducer:
     async def purge_dead_letters(self, wanted: DeadLetterFilter, *, connection: Connection | None = None) -> int:
         """See `Producer.purge_dead_letters`."""
         return await self._run(dead_letters.purge(self.queue, wanted), connection)
+
+    async def schedule(
+        self, name: str, cron: str, task: NewTask, *, time_zone: str = "UTC", connection: Connection | None = None
+    ) -> datetime:
+        """Store a recurring task; see `Producer.schedule`."""
+        return await self._run(schedules.schedule(name, cron, task, time_zone=time_zone, queue=self._known), connection)
+
+    async def unschedule(self, name: str, *, connection: Connection | None = None) -> bool:
+        """Forget a recurring task; False when there was none of the name. What it has enqueued stays."""
+        return await self._run(schedules.unschedule(name, queue=self._known), connection)
+
+    async def list_schedules(self, *, connection: Connection | None = None) -> Sequence[Schedule]:
+        """The recurring tasks of the queue, by name, with the ticks they had and wait for."""
+        return await self._run(schedules.list_schedules(self._known), connection)
 
     async def wake(self) -> None:
         """Tell sleeping workers that there is work; for after the commit of the caller's own transaction. Failures are only logged."""

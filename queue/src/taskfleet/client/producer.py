@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
 from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -12,7 +13,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from taskfleet.channels import wakeup_channel
-from taskfleet.client import dead_letters, lifecycle, operations, pausing, results
+from taskfleet.client import dead_letters, lifecycle, operations, pausing, results, schedules
 from taskfleet.client.configuration import configure
 from taskfleet.client.connections import Connections
 from taskfleet.client.fields import TaskFields
@@ -22,7 +23,7 @@ from taskfleet.client.tracing import sent
 from taskfleet.client.waker import Waker
 from taskfleet.dead_letters import Cleared, DeadLetterFilter, DeadLetterKey, DeadLetterPage, DeadLetterStats, GroupCounts
 from taskfleet.errors import ResultTimeoutError, TaskfleetError
-from taskfleet.models import Changed, Enqueued, NewTask, Task
+from taskfleet.models import Changed, Enqueued, NewTask, Schedule, Task
 from taskfleet.settings import QueueSettings
 from taskfleet.store.wakeups import DEBOUNCE_SECONDS
 
@@ -209,6 +210,22 @@ class Producer:
     def purge_dead_letters(self, wanted: DeadLetterFilter, *, connection: Connection | None = None) -> int:
         """Forget the failed and cancelled tasks that match, payloads included; how many. In batches, like `clear`."""
         return self._run(dead_letters.purge(self.queue, wanted), connection)
+
+    def schedule(self, name: str, cron: str, task: NewTask, *, time_zone: str = "UTC", connection: Connection | None = None) -> datetime:
+        """Enqueue a task at each tick of a cron expression, in a time zone; returns the first tick. The name is unique in the queue.
+
+        Storing it again changes it, and keeps the tick it waits for unless cron or zone have changed: a program may do it at each start.
+        Raises InvalidTaskError; nothing was stored then.
+        """
+        return self._run(schedules.schedule(name, cron, task, time_zone=time_zone, queue=self._known), connection)
+
+    def unschedule(self, name: str, *, connection: Connection | None = None) -> bool:
+        """Forget a recurring task; False when there was none of the name. What it has enqueued stays."""
+        return self._run(schedules.unschedule(name, queue=self._known), connection)
+
+    def list_schedules(self, *, connection: Connection | None = None) -> Sequence[Schedule]:
+        """The recurring tasks of the queue, by name, with the ticks they had and wait for."""
+        return self._run(schedules.list_schedules(self._known), connection)
 
     def wake(self) -> None:
         """Tell sleeping workers that there is work; for after the commit of the caller's own transaction. Failures are only logged."""

@@ -34,6 +34,8 @@ class MaintenanceSettings:
     drop_seconds: float = 3_600.0
     drop_lock_seconds: float = 0.2
     """Longest that dropping a partition may make anybody wait."""
+    schedule_seconds: float = 1.0
+    schedule_batch: int = 100
     trim_seconds: float = 60.0
     trim_batch: int = 1_000
     audit_trim_seconds: float = 60.0
@@ -74,6 +76,11 @@ JOBS: Sequence[Job] = (
         name="fold_ledgers",
         interval_seconds=lambda settings: settings.fold_seconds,
         batch=lambda store, settings, due: store.fold_ledgers(due_seconds=due, limit=settings.fold_batch),
+    ),
+    Job(
+        name="run_schedules",
+        interval_seconds=lambda settings: settings.schedule_seconds,
+        batch=lambda store, settings, due: store.run_schedules(due_seconds=due, limit=settings.schedule_batch),
     ),
     Job(
         name="time_out_running",

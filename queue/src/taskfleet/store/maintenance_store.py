@@ -12,6 +12,7 @@ from psycopg.rows import scalar_row
 
 from taskfleet.store.connection import Database
 from taskfleet.store.partitions import drop_partition, old_partitions
+from taskfleet.store.recurring import run_due
 from taskfleet.store.sweep_store import SweepStore
 
 _Connection = AsyncConnection[Any]
@@ -125,6 +126,19 @@ class MaintenanceStore:
         for partition in await old_partitions(self._database, least_seconds=least_seconds, audit_seconds=audit_seconds):
             dropped += await drop_partition(self._database, partition, lock_seconds=lock_seconds)
         return Batch(ran=True, handled=dropped)
+
+    async def run_schedules(self, *, due_seconds: float, limit: int) -> Batch:
+        """Enqueue recurring tasks whose tick has come: one a schedule, however many ticks were missed."""
+
+        async def work(connection: _Connection) -> Batch:
+            async with self._database.transaction(connection):
+                cursor = await connection.execute(self._database.query("begin_job"), {"job": "run_schedules", "due_seconds": due_seconds})
+                if await cursor.fetchone() is None:
+                    return Batch(ran=False)
+                handled, more = await run_due(connection, self._database, limit=limit)
+            return Batch(ran=True, handled=handled, more=more)
+
+        return await self._database.run(work)
 
     async def _batch(self, job: str, queries: tuple[str, ...], parameters: Mapping[str, object], *, due_seconds: float) -> Batch:
         async def work(connection: _Connection) -> Batch:
