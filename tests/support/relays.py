@@ -15,10 +15,15 @@ class Relay:
     port: int
     thawed: asyncio.Event = field(default_factory=asyncio.Event)
     own_port: int = 0
+    loses_next_answer: bool = False
 
     def freeze(self) -> None:
         """Pass nothing on from now on."""
         self.thawed.clear()
+
+    def lose_next_answer(self) -> None:
+        """Cut the connection on which the server answers next, and swallow that answer: what was asked for has been done."""
+        self.loses_next_answer = True
 
     def url(self, url: str) -> str:
         """The way to the same database through this relay."""
@@ -29,14 +34,17 @@ class Relay:
         """One connection."""
         from_server, to_server = await asyncio.open_connection(self.host, self.port)
         try:
-            await asyncio.gather(self._pump(reader, to_server), self._pump(from_server, writer))
+            await asyncio.gather(self._pump(reader, to_server), self._pump(from_server, writer, answers=True))
         finally:
             to_server.close()
             writer.close()
 
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool = False) -> None:
         while data := await source.read(65_536):
             await self.thawed.wait()
+            if answers and self.loses_next_answer:
+                self.loses_next_answer = False
+                break
             target.write(data)
         target.close()
 
