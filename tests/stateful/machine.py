@@ -95,9 +95,8 @@ class Queue(People):
         self._claimed(claim.tasks, session, asked, heard=heard)
         assert (len(claim.tasks), claim.verdict is Verdict.CLAIMED) == (expected, expected > 0)
         assert stale >= must_be_stale
-        assert (claim.verdict in PAUSING) == (
-            self.model.limits.held or self.model.sessions[session].draining or not self.model.alive(session)
-        )
+        stopped = self.model.limits.held or self.model.queue_paused or self.model.sessions[session].draining
+        assert not (stopped or not self.model.alive(session)) or claim.verdict in PAUSING
 
     @precondition(lambda self: self.model.sessions)
     @rule(data=st.data(), endings=st.lists(st.sampled_from(ENDINGS), min_size=1, max_size=6))
