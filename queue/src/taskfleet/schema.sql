@@ -1517,6 +1517,7 @@ DECLARE
     before record;
     unnamed bigint[];
     forgotten bigint[];
+    forgotten_tokens uuid[];
 BEGIN
     SELECT sessions.unnamed_task_ids, sessions.heartbeat_at, sessions.draining, queues.stale_share
     INTO before
@@ -1535,25 +1536,25 @@ BEGIN
         FROM unnest(ids, tokens) AS given (id, token)
         WHERE given.token IS DISTINCT FROM (SELECT leases.token FROM taskfleet.leases WHERE leases.task_id = given.id)
     );
-    unnamed := ARRAY(
-        SELECT leases.task_id
+    -- Ids and tokens in one look, for the session's own leases only: whoever claims a task meanwhile has another token.
+    SELECT
+        coalesce(array_agg(mine.task_id) FILTER (WHERE NOT mine.forgotten), '{}'),
+        coalesce(array_agg(mine.task_id) FILTER (WHERE mine.forgotten), '{}'),
+        coalesce(array_agg(mine.token) FILTER (WHERE mine.forgotten), '{}')
+    INTO unnamed, forgotten, forgotten_tokens
+    FROM (
+        SELECT
+            leases.task_id, leases.token,
+            leases.task_id = ANY (before.unnamed_task_ids) AND leases.started_at <= before.heartbeat_at AS forgotten
         FROM taskfleet.leases
         WHERE leases.session_id = session
           AND (leases.task_id, leases.token) NOT IN (SELECT given.id, given.token FROM unnest(ids, tokens) AS given (id, token))
-    );
-    forgotten := ARRAY(
-        SELECT leases.task_id
-        FROM taskfleet.leases
-        WHERE leases.task_id = ANY (unnamed)
-          AND leases.task_id = ANY (before.unnamed_task_ids)
-          AND leases.started_at <= before.heartbeat_at
-    );
+    ) AS mine;
     SELECT count(*)::integer
     INTO released
     FROM taskfleet.release_v1(
         forgotten,
-        ARRAY(SELECT leases.token FROM unnest(forgotten) WITH ORDINALITY AS lease (id, place)
-              JOIN taskfleet.leases ON leases.task_id = lease.id ORDER BY lease.place),
+        forgotten_tokens,
         array_fill('TASK_LEASE_EXPIRED'::text, ARRAY[cardinality(forgotten)]),
         array_fill(0::double precision, ARRAY[cardinality(forgotten)])
     );
@@ -1561,7 +1562,7 @@ BEGIN
     UPDATE taskfleet.sessions
     SET heartbeat_at = clock_timestamp(),
         expires_at = clock_timestamp() + make_interval(secs => sessions.lease_seconds),
-        unnamed_task_ids = ARRAY(SELECT id FROM unnest(unnamed) AS id WHERE id <> ALL (forgotten))
+        unnamed_task_ids = unnamed
     WHERE sessions.id = session;
 
     known := true;

@@ -34,6 +34,30 @@ async def met(scene: Scene, work: Awaitable[Answer], statement: str, *parameters
     return await meeting
 
 
+_GATE = """
+CREATE SCHEMA gate;
+CREATE FUNCTION gate.older(timestamptz, timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7);
+    RETURN $1 OPERATOR(pg_catalog.<=) $2;
+END;
+$$;
+CREATE OPERATOR gate.<= (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = gate.older);
+"""
+
+
+@asynccontextmanager
+async def held_up_where_it_compares_ages(scene: Scene) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A connection whose statements wait for the advisory lock 7 in the middle of their work, where they compare two times by <=."""
+    async with await psycopg.AsyncConnection.connect(scene.database.url, autocommit=True) as slow:
+        await slow.execute(_GATE.encode())
+        await slow.execute("SET search_path = gate, pg_catalog")
+        try:
+            yield slow
+        finally:
+            await slow.execute("DROP SCHEMA gate CASCADE")
+
+
 async def somebody_waits(scene: Scene) -> bool:
     """Whether a statement waits for a lock."""
     return bool(await scene.value(_WAITING))

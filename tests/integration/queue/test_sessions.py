@@ -1,6 +1,7 @@
 """What a worker says about itself, and what becomes of what it held."""
 
 import asyncio
+from functools import partial
 from uuid import uuid4
 
 import psycopg
@@ -9,7 +10,9 @@ import pytest
 from taskfleet.models import Backoff, HeartbeatAnswer, KindPolicy, LeaseRef, NewSession
 from taskfleet.words import TaskState, Verdict
 from tests.integration.queue.plans import watched
+from tests.integration.queue.races import held_up_where_it_compares_ages, left_open, somebody_waits
 from tests.integration.queue.scene import Scene, completed, ids, released
+from tests.support.waiting import eventually
 
 
 @pytest.mark.requirement("B4")
@@ -77,6 +80,24 @@ async def test_new_claim_between_heartbeats_is_not_taken_for_a_forgotten_one(sce
     answer = await scene.worker.heartbeat(session, held=[])
 
     assert (again.task_id, answer.released) == (task.task_id, 0)
+
+
+@pytest.mark.requirement("B2")
+async def test_lease_claimed_by_another_while_the_heartbeat_reads_is_not_taken_for_a_forgotten_one(scene: Scene) -> None:
+    (task,) = await scene.claimed()
+    other = await scene.session()
+    await scene.worker.heartbeat(scene.sessions[0], held=[])
+
+    async with left_open(scene, "SELECT pg_advisory_xact_lock(7)") as between, held_up_where_it_compares_ages(scene) as slow:
+        await between.execute("SELECT FROM taskfleet.release_v1(%s, %s, '{X}', '{0}')", [[task.task_id], [task.token]])
+        await between.execute("SELECT FROM taskfleet.claim_v1(%s, '{send}', 1)", [other])
+        beat = asyncio.ensure_future(slow.execute("SELECT released FROM taskfleet.heartbeat_v2(%s, '{}', '{}')", [scene.sessions[0]]))
+        await eventually(partial(somebody_waits, scene))
+        await between.commit()
+        answer = await (await beat).fetchone()
+
+    found = await scene.reader.get_task(task.task_id)
+    assert (answer, found.state, await scene.value("SELECT session_id FROM taskfleet.leases")) == ((0,), TaskState.RUNNING, other)
 
 
 async def test_drain_mark_reaches_the_worker_by_heartbeat_and_can_be_taken_back(scene: Scene) -> None:
