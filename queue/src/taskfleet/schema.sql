@@ -759,6 +759,18 @@ CREATE FUNCTION taskfleet.complete_v1(ids bigint[], tokens uuid[], results jsonb
 DECLARE
     now timestamptz := clock_timestamp();
 BEGIN
+    IF (SELECT count(DISTINCT id) < cardinality(ids) FROM unnest(ids) AS id) THEN
+        -- A lease that is named twice ends once, as it was named first.
+        SELECT array_agg(kept.id), array_agg(kept.token), array_agg(kept.result)
+        INTO ids, tokens, results
+        FROM (
+            SELECT DISTINCT ON (named.id, named.token) named.*
+            FROM unnest(ids, tokens, results) WITH ORDINALITY
+                AS named (id, token, result, place)
+            ORDER BY named.id, named.token, named.place
+        ) AS kept;
+    END IF;
+
     RETURN QUERY
     WITH held AS MATERIALIZED (
         SELECT
@@ -1247,6 +1259,20 @@ CREATE FUNCTION taskfleet.fail_v1(ids bigint[], tokens uuid[], codes text[], mes
 DECLARE
     now timestamptz := clock_timestamp();
 BEGIN
+    IF (SELECT count(DISTINCT id) < cardinality(ids) FROM unnest(ids) AS id) THEN
+        -- A lease that is named twice ends once, as it was named first.
+        SELECT
+            array_agg(kept.id), array_agg(kept.token), array_agg(kept.code), array_agg(kept.message),
+            array_agg(kept.stack), array_agg(kept.retryable), array_agg(kept.missing)
+        INTO ids, tokens, codes, messages, stacks, retryables, entities
+        FROM (
+            SELECT DISTINCT ON (named.id, named.token) named.*
+            FROM unnest(ids, tokens, codes, messages, stacks, retryables, entities) WITH ORDINALITY
+                AS named (id, token, code, message, stack, retryable, missing, place)
+            ORDER BY named.id, named.token, named.place
+        ) AS kept;
+    END IF;
+
     RETURN QUERY
     WITH held AS MATERIALIZED (
         SELECT lease.*, task.*, policy.*, given.code, given.message, given.stack, given.retryable, given.missing, (
@@ -2124,6 +2150,18 @@ CREATE FUNCTION taskfleet.release_v1(ids bigint[], tokens uuid[], codes text[], 
 DECLARE
     now timestamptz := clock_timestamp();
 BEGIN
+    IF (SELECT count(DISTINCT id) < cardinality(ids) FROM unnest(ids) AS id) THEN
+        -- A lease that is named twice ends once, as it was named first.
+        SELECT array_agg(kept.id), array_agg(kept.token), array_agg(kept.code), array_agg(kept.delay)
+        INTO ids, tokens, codes, delays
+        FROM (
+            SELECT DISTINCT ON (named.id, named.token) named.*
+            FROM unnest(ids, tokens, codes, delays) WITH ORDINALITY
+                AS named (id, token, code, delay, place)
+            ORDER BY named.id, named.token, named.place
+        ) AS kept;
+    END IF;
+
     RETURN QUERY
     WITH held AS MATERIALIZED (
         SELECT lease.*, task.*, policy.*, given.code, given.delay

@@ -48,6 +48,19 @@ async def test_settling_twice_finishes_once(scene: Scene) -> None:
 
 
 @pytest.mark.requirement("B2")
+@pytest.mark.parametrize("settlement", [completed, failed, released])
+async def test_task_named_twice_in_one_call_is_settled_once(scene: Scene, settlement) -> None:  # type: ignore[no-untyped-def]
+    first, second = await scene.claimed(2)
+
+    settled = await scene.worker.settle(settlement(first, second, first, first))
+
+    outcomes = "SELECT sum(count) FROM taskfleet.outcome_ledger WHERE outcome <> 'enqueued'"
+    assert sorted((*settled.finished, *settled.retried)) == ids((first, second))
+    assert await scene.value(outcomes) == 2
+    assert await scene.faults() == []
+
+
+@pytest.mark.requirement("B2")
 async def test_settling_twice_at_once_finishes_once(scene: Scene) -> None:
     tasks = await scene.claimed(20)
 
