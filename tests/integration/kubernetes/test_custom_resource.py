@@ -160,7 +160,7 @@ async def test_the_model_takes_what_the_api_server_stores_and_refuses_what_it_re
     specs: list[dict[str, Any]] = []
 
     @settings(max_examples=300, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
-    @given(objects_of(SPEC))
+    @given(objects_of(SPEC) | objects_of(SPEC, most=1))  # most objects with several fields have a fault in one of them
     def collect(spec: dict[str, Any]) -> None:
         specs.append(without_integral_floats(spec))
 

@@ -70,11 +70,12 @@ def beyond(node: Schema) -> st.SearchStrategy[Any]:
             return st.just({"unknown": 1})
 
 
-def objects_of(node: Schema) -> st.SearchStrategy[Any]:
+def objects_of(node: Schema, *, most: int = 4) -> st.SearchStrategy[Any]:
+    """Objects with at most so many of the fields that may be left out, good and bad ones."""
     properties = {name: values_of(child) for name, child in node.get("properties", {}).items()}
     required = {name: properties.pop(name) for name in node.get("required", ())}
-    some = st.sets(st.sampled_from(sorted(properties)), max_size=4) if properties else st.just(set())
-    return some.flatmap(lambda names: st.fixed_dictionaries({**required, **{name: properties[name] for name in names}}))
+    some = st.sets(st.sampled_from(sorted(properties)), max_size=most) if properties else st.just(set())
+    return some.flatmap(lambda names: st.fixed_dictionaries({**required, **{name: properties[name] for name in sorted(names)}}))
 
 
 def schema_accepts(spec: object) -> bool:
