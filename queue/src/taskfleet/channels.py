@@ -7,6 +7,11 @@ RESULTS = "taskfleet_results"
 """Told the ids of finished tasks whose result somebody waits for: one, or several with commas between."""
 
 
+NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, message) FROM unnest(%s::text[]) AS message"
+"""Sends messages to a channel, in a transaction of its own that waits for no flush of the log: a notification is told to those who listen
+now, and none outlives a crash."""
+
+
 def wakeup_channel(queue: str) -> str:
     """Where the workers of a queue listen for new work."""
     return f"taskfleet_queue_{queue}"[:_LONGEST]

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar, Unpack
 import psycopg
 from psycopg.rows import class_row
 
-from taskfleet.channels import wakeup_channel
+from taskfleet.channels import NOTIFY, wakeup_channel
 from taskfleet.client import dead_letters, lifecycle, operations, pausing, results, schedules
 from taskfleet.client.configuration import configure
 from taskfleet.client.connections import Connections
@@ -273,7 +273,7 @@ class Producer:
     def _notify(self) -> None:
         try:
             with self._connections.connection() as connection:
-                connection.execute("SELECT pg_notify(%s, '')", [wakeup_channel(self.queue)])
+                connection.execute(NOTIFY, [wakeup_channel(self.queue), [""]])
         except (psycopg.Error, TaskfleetError) as error:
             _log.info("wakeups.not_sent", extra={"queue": self.queue, "error": str(error)})
 

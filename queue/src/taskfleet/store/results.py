@@ -11,7 +11,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from taskfleet.channels import RESULTS
+from taskfleet.channels import NOTIFY, RESULTS
 from taskfleet.errors import TaskfleetError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Announcer:
         pages = [",".join(map(str, task_ids[start : start + _IDS_A_MESSAGE])) for start in range(0, len(task_ids), _IDS_A_MESSAGE)]
 
         async def notify(connection: AsyncConnection[Any]) -> None:
-            await connection.execute("SELECT pg_notify(%s, page) FROM unnest(%s::text[]) AS page", [RESULTS, pages])
+            await connection.execute(NOTIFY, [RESULTS, pages])
 
         try:
             await self._database.run(notify)

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from taskfleet.channels import wakeup_channel
+from taskfleet.channels import NOTIFY, wakeup_channel
 from taskfleet.errors import TaskfleetError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Waker:
         self._sent_at[queue] = time.monotonic()
 
         async def notify(connection: AsyncConnection[Any]) -> None:
-            await connection.execute("SELECT pg_notify(%s, '')", [wakeup_channel(queue)])
+            await connection.execute(NOTIFY, [wakeup_channel(queue), [""]])
 
         try:
             await self._database.run(notify)
