@@ -143,15 +143,18 @@ async def test_each_batch_is_audited_with_what_it_did_and_the_run_with_its_sum(s
 @pytest.mark.requirement("A6")
 async def test_run_that_is_cut_off_has_audited_what_it_did_and_the_next_one_goes_on(scene: Scene) -> None:
     await scene.fill(40, age=3 * HOUR)
-    under_way = asyncio.Event()
 
-    first = asyncio.create_task(expire(scene.database, Expiry(batch=10), actor="ann", progress=lambda _: under_way.set()))
-    await under_way.wait()
-    await scene.rows(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-    first.cancel()
-    await asyncio.gather(first, return_exceptions=True)
+    async def cut_off() -> None:
+        """Ends in the middle of what follows the first batch."""
+        this = asyncio.current_task()
+
+        def stop(_done: int) -> None:
+            assert this is not None
+            this.cancel()
+
+        await expire(scene.database, Expiry(batch=10), actor="ann", progress=stop)
+
+    await asyncio.gather(asyncio.create_task(cut_off()), return_exceptions=True)
     done = await scene.count("dead_letters")
     audited = await scene.value("SELECT sum((detail ->> 'count')::integer) FROM taskfleet.audit_log WHERE outcome = 'failed'")
     second = await expire(scene.database, Expiry(batch=10), actor="ann")
