@@ -119,10 +119,11 @@ class Exchange:
         self._intake.took(ask, claim)
         if claim.verdict is Verdict.SESSION_LOST and self._session.lose(ask.session_id):
             self._holdings.stop_lost(list(self._holdings.leases()))
-        if not self._intake.stopped:
+        # A session may be given up while its claim is under way: no heartbeat would renew what it brought.
+        if not self._intake.stopped and self._session.id == ask.session_id:
             return self._holdings.take_in(claim.tasks)
         for task in claim.tasks:
-            self._holdings.jobs.give_back(task, ErrorCode.SHUTDOWN)
+            self._holdings.jobs.give_back(task, ErrorCode.SHUTDOWN if self._intake.stopped else ErrorCode.UNSTARTED)
         return None
 
     async def _settle_singly(self, count: int) -> None:

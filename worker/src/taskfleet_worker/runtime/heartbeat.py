@@ -1,9 +1,14 @@
-"""The heartbeat: renews what this worker holds, and learns what it has lost, what was cancelled and whether it is to drain."""
+"""The heartbeat: renews what this worker holds, and learns what it has lost, what was cancelled and whether it is to drain.
 
+A worker that gets no answer for a whole lease learns nothing any more, but it knows: others have its tasks by now, or soon.
+"""
+
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 from uuid import UUID
 
@@ -16,6 +21,8 @@ _log = logging.getLogger("taskfleet.worker")
 
 ATTENTIVE_SECONDS = 1.0
 """How often a worker that claims nothing asks whether it is to drain, or may go on: claims would tell it, but it makes none."""
+WATCH_SECONDS = 1.0
+"""The longest that the watch over the lease sleeps without showing that it lives."""
 
 
 class HeartbeatStore(Protocol):
@@ -34,6 +41,8 @@ class Rhythm:
 
     seconds: float
     """Between two beats."""
+    lease_seconds: float
+    """How long what is held stays this worker's without a beat that was answered."""
     attentive: Callable[[], bool]
     """Whether no claim is being made that would tell of a drain mark."""
     clock: Callable[[], float] = time.monotonic
@@ -62,8 +71,32 @@ class Heartbeat:
                 self._due_at = now + self._rhythm.seconds
             await self._session.bell.wait(min(self._rhythm.seconds, ATTENTIVE_SECONDS))
 
+    async def watch(self, beat: Beat) -> None:
+        """Fence for ever. A loop of its own: the beat itself may hang on a dead connection, or pause after an error."""
+        while True:
+            beat()
+            await asyncio.sleep(min(self.fence(), WATCH_SECONDS))
+
+    def fence(self) -> float:
+        """Take everything for lost when no beat was answered for a whole lease; returns the seconds until that may be."""
+        session_id = self._session.id
+        if session_id is None:
+            return inf
+        left = self._session.renewed_at + self._rhythm.lease_seconds - self._rhythm.clock()
+        if left > 0:
+            return left
+        held = list(self._holdings.leases())
+        _log.error(
+            "session.cut_off", extra={"session_id": str(session_id), "lease_seconds": self._rhythm.lease_seconds, "leases": len(held)}
+        )
+        self._session.lose(session_id)
+        self._holdings.stop_lost(held)
+        self._news()
+        return inf
+
     async def _renew(self, session_id: UUID) -> None:
         held = {lease.task_id: lease for lease in self._holdings.leases()}
+        sent = self._rhythm.clock()
         answer = await self._store.heartbeat(session_id, held=list(held.values()))
         if not answer.known:
             if self._session.lose(session_id):
@@ -76,6 +109,7 @@ class Heartbeat:
         if answer.released:
             _log.warning("session.leases_released", extra={"session_id": str(session_id), "released": answer.released})
         if session_id == self._session.id:
+            self._session.renewed_at = sent
             self._session.stale_share = answer.stale_share
             self._session.told_draining(draining=answer.draining)
         self._news()

@@ -1,7 +1,8 @@
 """Who this process is to the queue: a new session per start, and another one whenever the database has forgotten it."""
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID, uuid4
 
@@ -25,12 +26,17 @@ class SessionStore(Protocol):
 class Session:
     """The identity of this process in the queue, and what the operator wants of it."""
 
-    def __init__(self, store: SessionStore, settings: WorkerSettings, *, kinds: Sequence[str]) -> None:
+    def __init__(
+        self, store: SessionStore, settings: WorkerSettings, *, kinds: Sequence[str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._settings = settings
         self._kinds = tuple(kinds)
+        self._clock = clock
         self.id: UUID | None = None
         """None: not open, or lost; `open` makes a new one."""
+        self.renewed_at = float("-inf")
+        """When the last word that the database answered was sent: its lease ends no earlier than that and `lease_seconds`."""
         self.draining = False
         """The operator wants no more claims; reversible until this process is told to go."""
         self.drained = False
@@ -42,7 +48,7 @@ class Session:
 
     async def open(self) -> UUID:
         """Open a new session under a new id; raises what the store raises, and then none is open."""
-        new = uuid4()
+        new, sent = uuid4(), self._clock()
         await self._store.open_session(
             NewSession(
                 session_id=new,
@@ -55,7 +61,7 @@ class Session:
                 backoff=self._settings.backoff,
             )
         )
-        self.id, self.draining, self.drained = new, False, False
+        self.id, self.renewed_at, self.draining, self.drained = new, sent, False, False
         _log.info("session.opened", extra={"session_id": str(new), "queue": self._settings.queue, "kinds": list(self._kinds)})
         return new
 

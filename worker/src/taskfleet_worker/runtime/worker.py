@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
@@ -129,6 +129,7 @@ class Worker:
         await self._parts.session.open()
         self.supervisor.start("exchange", self._parts.exchange.run)
         self.supervisor.start("heartbeat", self._parts.heartbeat.run)
+        self.supervisor.start("fence", self._parts.heartbeat.watch)
         self.supervisor.start("marks", self._parts.refresh.run)
         self.supervisor.start("notes", self._parts.notes.run)
         if self._settings.fail_unknown_kinds:
@@ -203,12 +204,19 @@ class Worker:
         return True
 
 
-def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings, *, tracing: "Tracing | None" = None) -> Parts:
-    """Build the parts and connect them."""
+def put_together(
+    store: WorkerStore,
+    tasks: Tasks,
+    settings: WorkerSettings,
+    *,
+    tracing: "Tracing | None" = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Parts:
+    """Build the parts and connect them; `clock` is what the lease is watched by."""
     kinds = tuple(tasks.handlers)
     metrics = WorkerMetrics(queue=settings.queue, kinds=kinds)
     slots, outbox = Slots(settings.concurrency), Outbox()
-    session = Session(store, settings, kinds=kinds)
+    session = Session(store, settings, kinds=kinds, clock=clock)
     admission = Admission(kinds, own_limits(settings.kinds, kinds))
     reporter = Reporter(metrics, slots, tracing)
     appetite = Appetite(
@@ -237,7 +245,12 @@ def put_together(store: WorkerStore, tasks: Tasks, settings: WorkerSettings, *, 
     )
     holdings = Holdings(Jobs(bench), outbox, slots)
     exchange = Exchange(store, session, holdings, intake, reporter, flush_seconds=settings.loops.flush_seconds)
-    rhythm = Rhythm(seconds=settings.heartbeat_seconds, attentive=lambda: slots.pausing == slots.count)
+    rhythm = Rhythm(
+        seconds=settings.heartbeat_seconds,
+        lease_seconds=settings.lease_seconds,
+        attentive=lambda: slots.pausing == slots.count,
+        clock=clock,
+    )
     return Parts(
         metrics=metrics,
         slots=slots,
