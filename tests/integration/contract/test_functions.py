@@ -166,6 +166,18 @@ def test_a_worker_claims_settles_and_is_fenced(sql: Sql) -> None:
     assert claimed(sql, session)[0]["verdict"] == "session_lost"
 
 
+@pytest.mark.requirement("B2")
+def test_a_lease_that_is_named_twice_is_settled_as_it_was_named_first(sql: Sql) -> None:
+    sql(ENQUEUE, "{}")
+    (task,) = claimed(sql, opened(sql))
+    ids, tokens = leases_of(task, task)
+
+    failed = sql("SELECT outcome FROM taskfleet.fail(%s, %s, '{FIRST,SECOND}', '{a,b}', retryables => '{false,true}')", ids, tokens)
+
+    assert failed == [{"outcome": "failed"}]
+    assert sql("SELECT code, message FROM taskfleet.dead_letters") == [{"code": "FIRST", "message": "a"}]
+
+
 def test_an_execution_that_failed_is_tried_again_and_texts_are_bounded(sql: Sql) -> None:
     sql(ENQUEUE, "1")
     task = claimed(sql, opened(sql))[0]
