@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import psycopg
 import pytest
@@ -255,6 +256,15 @@ async def test_fleet_keeps_the_interval_of_a_job_together(scene: Scene) -> None:
     at_once = await scene.maintenance.fold_ledgers(due_seconds=0, limit=100)
 
     assert [batch.ran for batch in (first, second, at_once)] == [True, False, True]
+
+
+async def test_fleet_that_asks_all_the_time_opens_no_transaction_for_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    transactions = Mock(wraps=scene.database.transaction)
+    monkeypatch.setattr(scene.database, "transaction", transactions)
+
+    ran = [(await scene.maintenance.fold_ledgers(due_seconds=60, limit=10)).ran for _ in range(5)]
+
+    assert (ran, transactions.call_count) == ([True, False, False, False, False], 1)
 
 
 async def test_one_runs_a_job_at_a_time(scene: Scene, connection: "psycopg.Connection[tuple[object, ...]]") -> None:

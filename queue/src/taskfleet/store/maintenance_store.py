@@ -3,7 +3,8 @@
 A batch may be cut off anywhere and run again; whoever is up runs it. The schedule is in `taskfleet.maintenance`.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,9 +135,8 @@ class MaintenanceStore:
         """Enqueue recurring tasks whose tick has come: one a schedule, however many ticks were missed."""
 
         async def work(connection: _Connection) -> Batch:
-            async with self._database.transaction(connection):
-                cursor = await connection.execute(self._database.query("begin_job"), {"job": "run_schedules", "due_seconds": due_seconds})
-                if await cursor.fetchone() is None:
+            async with self._begun(connection, "run_schedules", due_seconds=due_seconds) as begun:
+                if not begun:
                     return Batch(ran=False)
                 handled, more = await run_due(connection, self._database, limit=limit)
             return Batch(ran=True, handled=handled, more=more)
@@ -145,16 +145,28 @@ class MaintenanceStore:
 
     async def _batch(self, job: str, queries: tuple[str, ...], parameters: Mapping[str, object], *, due_seconds: float) -> Batch:
         async def work(connection: _Connection) -> Batch:
-            async with self._database.transaction(connection):
-                cursor = connection.cursor(row_factory=scalar_row)
-                await cursor.execute(self._database.query("begin_job"), {"job": job, "due_seconds": due_seconds})
-                if await cursor.fetchone() is None:
+            async with self._begun(connection, job, due_seconds=due_seconds) as begun:
+                if not begun:
                     return Batch(ran=False)
                 counts = [await self._count(connection, query, parameters) for query in queries]
             limit = parameters.get("limit")
             return Batch(ran=True, handled=sum(counts), more=limit is not None and max(counts, default=0) >= int(str(limit)))
 
         return await self._database.run(work)
+
+    @asynccontextmanager
+    async def _begun(self, connection: _Connection, job: str, *, due_seconds: float) -> AsyncIterator[bool]:
+        """A transaction under the lock of a job; False, mostly without one, when it is not due or another process is at it."""
+        parameters = {"job": job, "due_seconds": due_seconds}
+        cursor = connection.cursor(row_factory=scalar_row)
+        if due_seconds > 0:
+            await cursor.execute(self._database.query("job_is_due"), parameters)
+            if not await cursor.fetchone():
+                yield False
+                return
+        async with self._database.transaction(connection):
+            await cursor.execute(self._database.query("begin_job"), parameters)
+            yield await cursor.fetchone() is not None
 
     async def _count(self, connection: _Connection, query: str, parameters: Mapping[str, object]) -> int:
         cursor = connection.cursor(row_factory=scalar_row)
