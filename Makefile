@@ -5,7 +5,7 @@
 MAKEFLAGS += --no-print-directory
 
 ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 PYTHON_IN := .venv/bin/python
 GENERATORS := taskfleet_operator.api.generate taskfleet.migrations.dump
 # Built before the tests and not inside one, where it would run into a test's time limit. Without Go the tests say what to install.
