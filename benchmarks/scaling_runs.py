@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 
+from msgspec import structs
+
 from benchmarks.frame import Row
 from taskfleet_operator.scaling import KindLimits, ScalingPolicy
 from taskfleet_operator.simulation import stories
@@ -66,7 +68,7 @@ def policy(workload: Workload, **changes: object) -> ScalingPolicy:
         kinds=workload.kinds,
         lanes=workload.lanes,
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return structs.replace(plain, **changes)
 
 
 @cache

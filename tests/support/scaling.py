@@ -1,8 +1,9 @@
 """Short words for tests of the scaling law: what was seen, what is asked for, and what follows when a decision is applied."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling import (
     Decided,
@@ -30,7 +31,7 @@ def at(*, hours: float = 0, minutes: float = 0, seconds: float = 0) -> float:
 
 
 def policy(**changes: object) -> ScalingPolicy:
-    return replace(ScalingPolicy(queue="q"), **changes)  # type: ignore[arg-type]
+    return replace(ScalingPolicy(queue="q"), **changes)
 
 
 def ready(count: int, *, age: float = 0.0, kind: str = "task") -> ReadyTasks:
@@ -66,7 +67,7 @@ def seen(*workers: Worker, starting: int = 0, **changes: object) -> QueueObserva
         held=len(workers) + starting,
         running=(running(leases),) if leases else (),
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)
 
 
 def numbers(sessions: Iterable[UUID]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The scaling law, pure: values in, values out. Standard library only; no clock, no I/O, no logging.
+"""The scaling law, pure: values in, values out. No clock, no I/O, no logging; nothing but the standard library and msgspec's structs.
 
 What may live here: the inputs (observation, policy, memory), the answer (decision, reasons) and the steps between them.
 `decide` answers for one queue, `decide_fleet` for all of them under the global cap.

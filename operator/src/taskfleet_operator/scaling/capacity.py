@@ -1,15 +1,16 @@
 """The slots a queue has: of undrained workers, by what they are doing."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling.observation import QueueObservation
 from taskfleet_operator.scaling.policy import ScalingPolicy
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Capacity:
+class Capacity(Struct, frozen=True, kw_only=True):
     """Slots, pods and running tasks of one queue now."""
 
     slots: int

@@ -1,7 +1,9 @@
 """The last steps of a decision: ceilings, stop policy, behavior, pause; then who leaves, who comes back, and the words for it."""
 
-from dataclasses import dataclass, replace
 from math import ceil
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling.decision import Decided, Decision, Step
 from taskfleet_operator.scaling.explain import sentence
@@ -17,8 +19,7 @@ from taskfleet_operator.scaling.surplus.leavers import Bounds, Crew, fewer, more
 GATES = frozenset({Reason.KIND_QUOTA, Reason.KIND_RATE, Reason.BREAKER_OPEN})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Allowance:
+class Allowance(Struct, frozen=True, kw_only=True):
     """What the global cap leaves for one queue."""
 
     pods: int | None = None
@@ -27,8 +28,7 @@ class Allowance:
     """New replicas it may start now; None: any."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Aim:
+class Aim(Struct, frozen=True, kw_only=True):
     """Where the fleet is heading, and what turned it there."""
 
     pods: int

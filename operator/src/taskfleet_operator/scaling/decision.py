@@ -1,15 +1,15 @@
 """What the law answers: how many replicas, who may leave, what may be claimed, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from taskfleet_operator.scaling.memory import Memory
 from taskfleet_operator.scaling.reasons import Reason
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """One step of a decision: what it looked at, what it made of it."""
 
     name: str
@@ -21,8 +21,7 @@ class Step:
     """Set when the step decided or limited something."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What to do for one queue now. Applying it twice is the same as applying it once."""
 
     queue: str
@@ -58,8 +57,7 @@ class Decision:
     steps: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True, kw_only=True):
     """A decision and what to remember for the next one."""
 
     decision: Decision

@@ -4,12 +4,12 @@ Worked example: 100 pods, weights 1, 1, 2, demands 200, 30, 60 → 25, 25, 50.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
+from msgspec import Struct
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claimant:
+
+class Claimant(Struct, frozen=True, kw_only=True):
     """Somebody who asks for pods."""
 
     name: str

@@ -5,14 +5,13 @@ Times are seconds since 1970 by the database's clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 
-from taskfleet_operator.scaling import codec
+from msgspec import Struct, ValidationError, convert, field, to_builtins
+
 from taskfleet_operator.scaling.windows import RecentLow
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KindTotals:
+class KindTotals(Struct, frozen=True, kw_only=True):
     """The counters of one kind as the law reads them; two of them differ by what happened in between."""
 
     arrived: int = 0
@@ -29,8 +28,7 @@ class KindTotals:
     """The part of it spent on overloaded attempts."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Breaker:
+class Breaker(Struct, frozen=True, kw_only=True):
     """A kind whose attempts nearly all fail, or that was so not long ago."""
 
     slots: int
@@ -42,11 +40,10 @@ class Breaker:
     """How long a probe lasts; doubles each time it fails."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KindMemory:
+class KindMemory(Struct, frozen=True, kw_only=True):
     """What is known of one kind."""
 
-    seen: KindTotals = field(default_factory=KindTotals)
+    seen: KindTotals = KindTotals()
     """The totals of the last observation."""
     prior_seconds: float | None = None
     """Mean of the tasks that finished before the law first looked."""
@@ -64,8 +61,7 @@ class KindMemory:
     breaker: Breaker | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ceiling:
+class Ceiling(Struct, frozen=True, kw_only=True):
     """The failure ceiling L and the window that it watches."""
 
     slots: float | None = None
@@ -82,8 +78,7 @@ class Ceiling:
     changed_at: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SteadyLevel:
+class SteadyLevel(Struct, frozen=True, kw_only=True):
     """What a steady window brought: so many busy slots, so much finished a second."""
 
     running: float
@@ -93,8 +88,7 @@ class SteadyLevel:
     at: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SteadyWindow:
+class SteadyWindow(Struct, frozen=True, kw_only=True):
     """A window in which the fleet has not changed so far."""
 
     since: float
@@ -105,8 +99,7 @@ class SteadyWindow:
     """Busy slots: the least and the most."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True, kw_only=True):
     """A try of another level of running tasks, to see what it does to the goodput."""
 
     start: SteadyLevel
@@ -118,8 +111,7 @@ class Trial:
     since: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Guard:
+class Guard(Struct, frozen=True, kw_only=True):
     """The watch over scale-ups that bring nothing."""
 
     window: SteadyWindow | None = None
@@ -134,64 +126,65 @@ class Guard:
     probe_gap_seconds: float = 300.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShareMemory:
+class ShareMemory(Struct, frozen=True, kw_only=True):
     """The share of the global cap that counts, and the one computed last: a share moves when two ticks agree."""
 
     counts: int | None = None
     computed: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScaleEvent:
+class ScaleEvent(Struct, frozen=True, kw_only=True):
     """A change of the replicas, for the rates of `behavior`."""
 
     at: float
     change: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BehaviorMemory:
+class BehaviorMemory(Struct, frozen=True, kw_only=True):
     """What the HPA-shaped limits look back on."""
 
-    wanted_low: RecentLow = field(default_factory=RecentLow)
+    wanted_low: RecentLow = RecentLow()
     """Lowest recent wish: scale-up stabilization."""
-    wanted_high: RecentLow = field(default_factory=RecentLow)
+    wanted_high: RecentLow = RecentLow()
     """Highest recent wish, negated: scale-down stabilization."""
     events: tuple[ScaleEvent, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Contest:
+class Contest(Struct, frozen=True, kw_only=True):
     """Somebody else's changes of the replicas."""
 
     last_foreign_at: float | None = None
     hands_off_until: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True, kw_only=True):
     """All that one queue's law remembers."""
 
     decided_at: float | None = None
     kinds: Mapping[str, KindMemory] = field(default_factory=dict)
     startups: tuple[float, ...] = ()
     """The last create → ready times."""
-    unused: RecentLow = field(default_factory=RecentLow)
+    unused: RecentLow = RecentLow()
     """Slots without a task."""
-    tapered: RecentLow = field(default_factory=RecentLow)
+    tapered: RecentLow = RecentLow()
     """Slots a calmer deadline would need, negated."""
-    ceiling: Ceiling = field(default_factory=Ceiling)
-    guard: Guard = field(default_factory=Guard)
-    share: ShareMemory = field(default_factory=ShareMemory)
-    behavior: BehaviorMemory = field(default_factory=BehaviorMemory)
-    contest: Contest = field(default_factory=Contest)
+    ceiling: Ceiling = Ceiling()
+    guard: Guard = Guard()
+    share: ShareMemory = ShareMemory()
+    behavior: BehaviorMemory = BehaviorMemory()
+    contest: Contest = Contest()
 
     def to_dict(self) -> dict[str, object]:
         """The memory as plain values that JSON can carry."""
-        return asdict(self)
+        plain: dict[str, object] = to_builtins(self)
+        return plain
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, object] | None) -> "Memory":
         """The memory read back. What is missing, unknown or malformed counts as never seen."""
-        return codec.decode(cls, plain) or cls()
+        if plain is None:
+            return cls()
+        try:
+            return convert(plain, cls)
+        except ValidationError:
+            return cls()

@@ -4,15 +4,15 @@ Counters are totals that only grow (arrived and finished since the database bega
 memory and works with the differences, so a decision repeated on one observation counts nothing twice.
 """
 
-from dataclasses import dataclass, field
 from uuid import UUID
+
+from msgspec import Struct
 
 ARRIVED = "enqueued"
 """The outcome under which the ledger counts tasks that came into being."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReadyTasks:
+class ReadyTasks(Struct, frozen=True, kw_only=True):
     """Ready tasks of one kind and about one age; priorities are added up."""
 
     kind: str
@@ -21,8 +21,7 @@ class ReadyTasks:
     """No task of this bucket is older."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunningTasks:
+class RunningTasks(Struct, frozen=True, kw_only=True):
     """Leased tasks of one kind, those of draining workers included."""
 
     kind: str
@@ -31,8 +30,7 @@ class RunningTasks:
     """Sum of their time so far."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OutcomeTotal:
+class OutcomeTotal(Struct, frozen=True, kw_only=True):
     """Attempts of one kind that ended in one way, as a counter that only grows."""
 
     kind: str
@@ -44,8 +42,7 @@ class OutcomeTotal:
     busy_seconds: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Worker:
+class Worker(Struct, frozen=True, kw_only=True):
     """One live worker: a pod or process whose session the database knows."""
 
     session_id: UUID
@@ -65,8 +62,7 @@ class Worker:
     """False for a pod that is NotReady; without leases it goes first, with leases nobody may go (a ReplicaSet would pick it)."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QueueObservation:
+class QueueObservation(Struct, frozen=True, kw_only=True):
     """One queue: its waiting and running work, its workers, its counters, its replicas."""
 
     queue: str
@@ -85,7 +81,7 @@ class QueueObservation:
     """Create → ready times seen since the last tick."""
     paused: bool = False
     """The queue is paused by hand: its tasks are no demand."""
-    paused_kinds: frozenset[str] = field(default_factory=frozenset)
+    paused_kinds: frozenset[str] = frozenset()
     rollout: bool = False
     """Two ReplicaSets exist: no scale-down now, cost cannot steer it."""
     foreign_change: bool = False

@@ -1,7 +1,8 @@
 """What a queue's owner asks for, as the law needs it: the spec of a TaskQueue in plain values and units."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Mode(StrEnum):
@@ -52,8 +53,7 @@ class Select(StrEnum):
     DISABLED = "Disabled"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KindLimits:
+class KindLimits(Struct, frozen=True, kw_only=True):
     """What one kind may do across the fleet. None means no limit."""
 
     kind: str
@@ -69,8 +69,7 @@ class KindLimits:
         return None if self.rate_starts is None else self.rate_starts / self.rate_period_seconds
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lanes:
+class Lanes(Struct, frozen=True, kw_only=True):
     """Fresh and stale work: tasks older than `fresh_seconds` get a share of the claims and a goal of their own."""
 
     fresh_seconds: float = 900.0
@@ -79,8 +78,7 @@ class Lanes:
     stale_wait_seconds: float = 3600.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScalingRate:
+class ScalingRate(Struct, frozen=True, kw_only=True):
     """At most so much change within a period."""
 
     unit: RateUnit
@@ -88,8 +86,7 @@ class ScalingRate:
     period_seconds: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScalingRules:
+class ScalingRules(Struct, frozen=True, kw_only=True):
     """One direction of the HPA's `behavior`."""
 
     stabilization_seconds: float = 0.0
@@ -98,16 +95,14 @@ class ScalingRules:
     """None given: no rate limit."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Behavior:
+class Behavior(Struct, frozen=True, kw_only=True):
     """The HPA-shaped hard limits on top of the law; empty by default."""
 
     scale_up: ScalingRules | None = None
     scale_down: ScalingRules | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OnDatabaseError:
+class OnDatabaseError(Struct, frozen=True, kw_only=True):
     """What to do while the queue cannot be seen."""
 
     behavior: BlindBehavior = BlindBehavior.CURRENT_REPLICAS
@@ -116,8 +111,7 @@ class OnDatabaseError:
     replicas: int = 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScalingPolicy:
+class ScalingPolicy(Struct, frozen=True, kw_only=True):
     """What a queue's owner asks for."""
 
     queue: str
@@ -130,7 +124,7 @@ class ScalingPolicy:
     """Tasks of the whole queue running at once."""
     kinds: tuple[KindLimits, ...] = ()
     """Kinds that are not listed have no limits."""
-    lanes: Lanes = field(default_factory=Lanes)
+    lanes: Lanes = Lanes()
     weight: float = 1.0
     priority: int = 0
     """Higher classes are filled first when the global cap binds."""
@@ -138,9 +132,9 @@ class ScalingPolicy:
     max_overload_percent: float = 5.0
     """Share of overload answers above which the failure ceiling cuts; 0 switches the ceiling off."""
     mode: Mode = Mode.AUTO
-    pause: frozenset[Direction] = field(default_factory=frozenset)
+    pause: frozenset[Direction] = frozenset()
     stop: StopPolicy = StopPolicy.NONE
-    on_database_error: OnDatabaseError = field(default_factory=OnDatabaseError)
-    behavior: Behavior = field(default_factory=Behavior)
+    on_database_error: OnDatabaseError = OnDatabaseError()
+    behavior: Behavior = Behavior()
     tick_seconds: float = 2.0
     """How often decisions are made."""

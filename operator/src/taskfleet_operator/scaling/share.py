@@ -5,8 +5,10 @@ when two ticks in a row agree, so that a demand that comes and goes in one tick 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from math import inf
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling.conclude import Allowance, conclude
 from taskfleet_operator.scaling.decision import Decided
@@ -17,8 +19,7 @@ from taskfleet_operator.scaling.policy import ScalingPolicy
 from taskfleet_operator.scaling.stand import Stand, stand
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QueueCase:
+class QueueCase(Struct, frozen=True, kw_only=True):
     """One queue to decide: what was seen, what is asked for, what is remembered."""
 
     observation: QueueObservation

@@ -1,7 +1,9 @@
 """Where a queue stands before the global cap is shared out: what it wants, what may leave, what its own limits allow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling.capacity import Capacity, capacity
 from taskfleet_operator.scaling.demand.floor import NOTHING, Arriving, arriving
@@ -18,8 +20,7 @@ from taskfleet_operator.scaling.surplus.leave import Leave, Scene, leave
 from taskfleet_operator.scaling.surplus.leavers import marked
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stand:
+class Stand(Struct, frozen=True, kw_only=True):
     """Where one queue stands."""
 
     observation: QueueObservation
@@ -48,8 +49,7 @@ class Stand:
         return int(min(max(self.wanted_pods, self.policy.min_replicas), self.limit.replicas))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What the law was asked."""
 
     observation: QueueObservation

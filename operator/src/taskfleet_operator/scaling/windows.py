@@ -4,11 +4,11 @@ A sample that a later one undercuts can never again be the lowest of a window th
 (the monotonic queue of sliding-window minimum). For the highest value keep the negatives.
 """
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RecentLow:
+class RecentLow(Struct, frozen=True, kw_only=True):
     """Samples, oldest first and rising, and since when there have been samples without a gap."""
 
     since: float | None = None

@@ -17,7 +17,7 @@ from taskfleet_operator.simulation.bound import lower_bound
 from taskfleet_operator.simulation.controllers import Controller, Law, Orders
 from taskfleet_operator.simulation.engine import Simulation
 from taskfleet_operator.simulation.result import Moment, Result
-from taskfleet_operator.simulation.rivals.roster import about, controller
+from taskfleet_operator.simulation.rivals.roster import about, controller, under
 from taskfleet_operator.simulation.tasks import Workload
 from taskfleet_operator.simulation.trace import TraceError, read_trace
 from taskfleet_operator.simulation.workloads import FIVE
@@ -192,16 +192,7 @@ class _Followed(Law):
 
     def __init__(self, policy: ScalingPolicy, workload: Workload, *, seed: int) -> None:
         del seed
-        most = workload.max_pods
-        super().__init__(
-            replace(
-                policy,
-                max_wait_seconds=workload.max_wait_seconds,
-                min_replicas=min(policy.min_replicas, most),
-                max_replicas=most,
-                slots_per_replica=workload.slots_per_pod,
-            )
-        )
+        super().__init__(under(policy, workload))
         self._until = workload.horizon_seconds
 
     def orders(self, observation: QueueObservation, *, now: float) -> Orders:

@@ -90,7 +90,7 @@ def test_failed_looks_are_counted_until_one_succeeds() -> None:
 
 def test_saved_memory_is_taken_up() -> None:
     notes = Notes()
-    notes.see(QueueSight(measurement=measurement(), saved=replace(Memory(), decided_at=5.0).to_dict()))
+    notes.see(QueueSight(measurement=measurement(), saved=Memory(decided_at=5.0).to_dict()))
 
     assert notes.memory.decided_at == 5.0
 

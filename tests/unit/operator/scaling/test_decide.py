@@ -1,8 +1,7 @@
 """The law as stories: what a queue sees, and what its fleet does."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling import (
     Behavior,

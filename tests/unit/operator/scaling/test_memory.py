@@ -1,10 +1,8 @@
 import json
-from dataclasses import dataclass
 
 import pytest
 
 from taskfleet_operator.scaling import Memory
-from taskfleet_operator.scaling.codec import decode
 from taskfleet_operator.scaling.memory import Breaker, Ceiling, Guard, KindMemory, KindTotals, ScaleEvent, SteadyLevel, Trial
 from tests.support.scaling import Story, at, crew, policy, ready, seen, total
 
@@ -57,13 +55,3 @@ def test_events_are_read_back_as_values() -> None:
     memory = Memory.from_dict({"behavior": {"events": [{"at": 1, "change": 2}]}})
 
     assert memory.behavior.events == (ScaleEvent(at=1.0, change=2),)
-
-
-@dataclass(frozen=True)
-class Flag:
-    up: bool
-
-
-def test_a_truth_is_read_as_a_truth() -> None:
-    assert decode(Flag, {"up": True}) == Flag(up=True)
-    assert decode(Flag, {"up": 1}) is None

@@ -1,9 +1,8 @@
 """What holds for every observation, policy and memory."""
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling import KindLimits, Lanes, Memory, QueueObservation, ReadyTasks, ScalingPolicy, Worker, decide
 from taskfleet_operator.scaling.memory import Ceiling, Guard

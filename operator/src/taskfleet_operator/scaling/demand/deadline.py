@@ -6,8 +6,9 @@ must start within 60 s, no slots yet, 15 s to start a worker: 100 / (1 + 45/10) 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import sqrt
+
+from msgspec import Struct
 
 from taskfleet_operator.scaling.capacity import Capacity
 from taskfleet_operator.scaling.demand.work import Due
@@ -17,8 +18,7 @@ PRESSING_LUCK = 2.0
 """Standard deviations of a Poisson count that are not hoped for."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Supply:
+class Supply(Struct, frozen=True, kw_only=True):
     """What serves a lane: the slots there are, how long tasks and start-ups take."""
 
     capacity: Capacity
@@ -26,8 +26,7 @@ class Supply:
     startup_seconds: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claims:
+class Claims(Struct, frozen=True, kw_only=True):
     """What a lane gets of all starts."""
 
     usable: float = 1.0
@@ -41,8 +40,7 @@ class Claims:
 ALL = Claims()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Need:
+class Need(Struct, frozen=True, kw_only=True):
     """What a lane asks for."""
 
     new_slots: float

@@ -1,8 +1,9 @@
 """What arrivals ask for: the slots they keep busy, the idle ones worth keeping, and what a goal shorter than a start-up needs there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil, exp, inf, sqrt
+
+from msgspec import Struct
 
 from taskfleet_operator.scaling.estimates.learn import Estimates
 from taskfleet_operator.scaling.policy import ScalingPolicy
@@ -13,8 +14,7 @@ LATE_SHARE = 0.05
 REHIRED_SHARE = 0.2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Arriving:
+class Arriving(Struct, frozen=True, kw_only=True):
     """What the arrivals of a queue ask for, in slots."""
 
     load: float = 0.0

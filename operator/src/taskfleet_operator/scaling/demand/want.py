@@ -1,7 +1,8 @@
 """What the work asks for, before any ceiling: the deadline law over both lanes, the rate floor, the minimum, panic."""
 
-from dataclasses import dataclass
 from math import ceil
+
+from msgspec import Struct
 
 from taskfleet_operator.scaling.capacity import Capacity, grown
 from taskfleet_operator.scaling.decision import Step
@@ -21,16 +22,14 @@ NEGLIGIBLE_SLOTS = 0.01
 """A hundredth of a slot is worth no worker: estimates are not that good, and what starting slots are credited differs by as much."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True, kw_only=True):
     """The slots that the deadline law misses, and the waiting work that decided."""
 
     slots: float
     due: Due | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Want:
+class Want(Struct, frozen=True, kw_only=True):
     """The slots the work asks for."""
 
     slots: float

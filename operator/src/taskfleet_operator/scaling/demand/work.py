@@ -1,8 +1,9 @@
 """The waiting work that counts: two lanes, by urgency, and of each kind only what its quota and rate let start in time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from math import inf
+
+from msgspec import Struct, field
 
 from taskfleet_operator.scaling.estimates.learn import Estimates
 from taskfleet_operator.scaling.observation import QueueObservation, ReadyTasks
@@ -14,8 +15,7 @@ URGENCY_CLASSES = 32
 """Slacks are rounded down to so many steps, so that a deep backlog costs no more than a shallow one."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Due:
+class Due(Struct, frozen=True, kw_only=True):
     """All work of a lane that must start within the slack: the bucket itself and everything older."""
 
     slack_seconds: float
@@ -28,8 +28,7 @@ class Due:
     """The slack is at its floor: what is hoped for now and fails cannot be made good later."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lane:
+class Lane(Struct, frozen=True, kw_only=True):
     """The waiting work of one lane, most urgent first; each entry contains the ones before it."""
 
     due: tuple[Due, ...] = ()
@@ -48,8 +47,7 @@ class Lane:
         return self.due[-1].total if self.due else 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
+class Work(Struct, frozen=True, kw_only=True):
     """What waits and may start."""
 
     fresh: Lane
@@ -66,8 +64,7 @@ class Work:
         return self.fresh.waiting + self.stale.waiting
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Goal:
+class Goal(Struct, frozen=True, kw_only=True):
     """How a lane turns ages into slacks."""
 
     wait_seconds: float

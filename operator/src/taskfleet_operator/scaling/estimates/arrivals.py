@@ -4,15 +4,15 @@ A batch is backlog, not rate: each tick's count is cut to `3m + 3√m + 3`, wher
 (a winsorized mean; 3√m is three standard deviations of a Poisson count).
 """
 
-from dataclasses import dataclass
 from math import exp, sqrt
 from statistics import median
+
+from msgspec import Struct
 
 RECENT_TICKS = 6
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Arrivals:
+class Arrivals(Struct, frozen=True, kw_only=True):
     """A rate in tasks a second and what the last ticks said."""
 
     rate: float

@@ -1,7 +1,9 @@
 """One observation turned into beliefs: the estimates every later step reads, and what happened since the last tick."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling.estimates import service
 from taskfleet_operator.scaling.estimates.arrivals import Arrivals, arrivals, window_seconds
@@ -17,8 +19,7 @@ kept a worker for twelve hours after the last task."""
 _NOTHING = KindTotals()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Estimates:
+class Estimates(Struct, frozen=True, kw_only=True):
     """What the law believes now."""
 
     service: Mapping[str, float]
@@ -32,8 +33,7 @@ class Estimates:
     """Over all kinds."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Learned:
+class Learned(Struct, frozen=True, kw_only=True):
     """Beliefs, what was counted since the last tick, and what to remember."""
 
     estimates: Estimates

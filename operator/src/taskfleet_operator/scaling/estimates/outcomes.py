@@ -1,11 +1,12 @@
 """What the end of an attempt says: whether its task left for good, and whether it accuses a downstream.
 
-The words are the queue's own (taskfleet.words); they stand here again because this package knows the standard library only.
+The words are the queue's own (taskfleet.words); they stand here again because this package knows nothing of the others.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from taskfleet_operator.scaling.memory import KindTotals
 from taskfleet_operator.scaling.observation import ARRIVED, OutcomeTotal
@@ -20,8 +21,7 @@ EXECUTION_FAILED = "TASK_EXECUTION_FAILED"
 EXPIRED = "TASK_EXPIRED"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Meaning:
+class Meaning(Struct, frozen=True, kw_only=True):
     """What one way to end says."""
 
     departed: bool = False

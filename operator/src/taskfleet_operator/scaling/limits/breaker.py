@@ -4,7 +4,7 @@ Closed → (90 % of at least 20 outcomes bad within a window) → probing with o
 growing again, doubling its slots each quiet window → closed. Permanent failures are ignored.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling.memory import Breaker, KindMemory, KindTotals
 

@@ -1,8 +1,9 @@
 """Ceilings: the most replicas that limits, quotas and a failing downstream allow. They only lower what earlier steps want."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil, inf
+
+from msgspec import Struct
 
 from taskfleet_operator.scaling.estimates.learn import Estimates
 from taskfleet_operator.scaling.observation import QueueObservation
@@ -12,8 +13,7 @@ from taskfleet_operator.scaling.reasons import Reason
 ROUNDING = 1e-9
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True, kw_only=True):
     """An upper bound in replicas, and who sets it."""
 
     replicas: float
@@ -59,8 +59,7 @@ def useful_slots(limit: KindLimits | None, *, service_seconds: float, breaker: i
     return best
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Useful:
+class Useful(Struct, frozen=True, kw_only=True):
     """Slots that one kind can use, and what bounds them."""
 
     slots: float

@@ -1,14 +1,13 @@
 """Replicas changed by somebody else: corrected once; after a second time within ten minutes they are left alone for ten minutes."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from taskfleet_operator.scaling.memory import Contest
 
 PATIENCE_SECONDS = 600.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Contested:
+class Contested(Struct, frozen=True, kw_only=True):
     """What to remember and whether to keep the hands off now."""
 
     memory: Contest

@@ -13,8 +13,10 @@ Half is tried and not a little less, because luck drowns a small step: of 100 fi
 downstream that carries twenty come down to 22 in four tries.
 """
 
-from dataclasses import dataclass, replace
 from math import sqrt
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling.memory import Guard, SteadyLevel, SteadyWindow, Trial
 
@@ -47,8 +49,7 @@ LEVEL_SECONDS = 600.0
 """A level older than this is no comparison any more: the world has moved."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """What one tick shows the guard."""
 
     running: float

@@ -8,7 +8,8 @@ A cut goes to 0.7 (above half overload 0.5) of what runs, but not below what the
 attempts without overload kept busy (Little's law), less 5 %. So a limit of 800 calls a second at 25 ms is met near 19 slots at once.
 """
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling.memory import Ceiling
 
@@ -26,8 +27,7 @@ IDLE_SECONDS = 600.0
 """A ceiling nobody tested for so long is unset: the downstream that set it is history."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Happened:
+class Happened(Struct, frozen=True, kw_only=True):
     """What one tick adds to the window."""
 
     good: int

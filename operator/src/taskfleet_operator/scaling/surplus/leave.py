@@ -1,7 +1,8 @@
 """How many slots may leave: what was unused or tapers off, and never more than the deadline law can spare right now."""
 
-from dataclasses import dataclass
 from math import ceil
+
+from msgspec import Struct
 
 from taskfleet_operator.scaling.capacity import Capacity, reduced
 from taskfleet_operator.scaling.decision import Step
@@ -21,8 +22,7 @@ OVERSHOOT = 0.15
 """Starting slots are cancelled down to so much more than the law needs."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Leave:
+class Leave(Struct, frozen=True, kw_only=True):
     """Slots that may leave, why, and the windows that say so."""
 
     slots: int
@@ -32,8 +32,7 @@ class Leave:
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True, kw_only=True):
     """What the question is asked of."""
 
     work: Work

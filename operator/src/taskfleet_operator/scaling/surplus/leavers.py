@@ -5,14 +5,14 @@ drained and by replicas that have not started.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from taskfleet_operator.scaling.observation import QueueObservation, Worker
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Crew:
+class Crew(Struct, frozen=True, kw_only=True):
     """Changes to the workers of one queue."""
 
     grow: int = 0
@@ -23,8 +23,7 @@ class Crew:
     surplus_starting: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True, kw_only=True):
     """How far a fleet may shrink."""
 
     pods: int

@@ -4,7 +4,7 @@ What counts is the lowest number of idle slots in the window, not the idle age o
 worker stays idle for long, however many slots are too many.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from taskfleet_operator.scaling.capacity import Capacity
 from taskfleet_operator.scaling.windows import RecentLow
@@ -16,8 +16,7 @@ SLOW_SECONDS = 20.0
 GAP_TICKS = 5
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unused:
+class Unused(Struct, frozen=True, kw_only=True):
     """Slots nobody used."""
 
     slots: int

@@ -9,8 +9,10 @@ As kube-controller-manager decides, which takes one of two paths:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
+
+from msgspec import structs
 
 from taskfleet_operator.scaling import Behavior, RateUnit, ScalingRate, ScalingRules, Select
 
@@ -125,4 +127,4 @@ def _filled(rules: ScalingRules | None, documented: ScalingRules) -> ScalingRule
     """What the API server makes of half a behavior."""
     if rules is None:
         return documented
-    return rules if rules.rates else replace(rules, rates=documented.rates)
+    return rules if rules.rates else structs.replace(rules, rates=documented.rates)

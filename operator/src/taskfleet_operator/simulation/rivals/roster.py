@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from statistics import fmean
 
+from msgspec import structs
+
 from taskfleet_operator.scaling import Behavior, ScalingPolicy
 from taskfleet_operator.simulation.controllers import Controller, Fixed, Law
 from taskfleet_operator.simulation.rivals.hpa import DOCUMENTED_BEHAVIOR
@@ -33,6 +35,17 @@ def law(workload: Workload, seed: int = 1) -> Law:
             kinds=workload.kinds,
             lanes=workload.lanes,
         )
+    )
+
+
+def under(policy: ScalingPolicy, workload: Workload) -> ScalingPolicy:
+    """The policy with the goal and the limits of the workload."""
+    return structs.replace(
+        policy,
+        max_wait_seconds=workload.max_wait_seconds,
+        min_replicas=min(policy.min_replicas, workload.max_pods),
+        max_replicas=workload.max_pods,
+        slots_per_replica=workload.slots_per_pod,
     )
 
 

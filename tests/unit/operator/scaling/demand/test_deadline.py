@@ -1,9 +1,9 @@
-from dataclasses import replace
 from math import ceil, sqrt
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling.capacity import Capacity
 from taskfleet_operator.scaling.demand.deadline import Claims, Supply, freed, need

@@ -8,7 +8,7 @@ from tests.support.scaling import total
 
 
 def test_the_words_are_those_of_the_queue() -> None:
-    """Scaling knows the standard library only, so it repeats them; here they are held together."""
+    """Scaling knows nothing of the queue, so it repeats them; here they are held together."""
     assert {outcomes.SUCCEEDED, outcomes.FAILED, outcomes.RETRIED, outcomes.RELEASED} <= set(Outcome)
     assert {outcomes.OVERLOADED, outcomes.TIMED_OUT, outcomes.EXECUTION_FAILED, outcomes.EXPIRED} <= set(ErrorCode)
 

@@ -1,8 +1,7 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from taskfleet_operator.scaling.limits.overload import Happened, watch
 from taskfleet_operator.scaling.memory import Ceiling
