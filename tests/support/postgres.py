@@ -61,10 +61,11 @@ class TestServer:
         return urlsplit(self.url)._replace(path=f"/{database}").geturl()
 
     @contextmanager
-    def fresh_database(self, *, migrated: bool = True) -> Iterator[str]:
-        """A database of its own; gone afterwards, whoever is still connected."""
+    def fresh_database(self, *, migrated: bool = True, like: str | None = None) -> Iterator[str]:
+        """A database of its own, a copy of the database at URL `like` if one is given; gone afterwards, whoever is still connected."""
         name = self._new_name()
-        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, self.template() if migrated else "template1")
+        template = urlsplit(like).path.strip("/") if like else self.template() if migrated else "template1"
+        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
         try:
             yield self.url_of(name)
         finally:

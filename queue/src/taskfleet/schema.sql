@@ -3072,10 +3072,13 @@ CREATE TABLE taskfleet.migrations (
     name text NOT NULL,
     checksum text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    works_from integer,
     CONSTRAINT migrations_version_check CHECK ((version > 0))
 );
 
 COMMENT ON TABLE taskfleet.migrations IS 'Applied migrations: number, name and SHA-256 of the file.';
+
+COMMENT ON COLUMN taskfleet.migrations.works_from IS 'The oldest release, by its newest migration, whose programs keep working with this one; NULL: only those that know it.';
 
 CREATE TABLE taskfleet.missing_entities (
     queue_id integer NOT NULL,

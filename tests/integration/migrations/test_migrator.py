@@ -61,21 +61,6 @@ def test_the_way_back_to_nothing_leaves_nothing(empty_database_url: str) -> None
     assert [migration.version for migration in migrator.up()] == ALL
 
 
-@pytest.mark.requirement("C5")
-@pytest.mark.parametrize("version", ALL)
-def test_every_step_back_and_forth_keeps_the_tasks(database_url: str, version: int) -> None:
-    with taskfleet.Producer(database_url, queue="orders") as producer:
-        ids = [answer.task_id for answer in producer.enqueue_many(taskfleet.NewTask(kind="mail", payload=n) for n in range(20))]
-        key = producer.enqueue("mail", idempotency_key="once").task_id
-        migrator = Migrator(database_url)
-        migrator.down(version)
-        migrator.up()
-
-        assert [producer.get_task(task_id).payload for task_id in ids] == list(range(20))
-        assert producer.enqueue("mail", idempotency_key="once").task_id == key
-        assert producer.length() == 21
-
-
 def test_a_schema_of_another_name_holds_everything_and_knows_nothing_of_the_default(empty_database_url: str) -> None:
     Migrator(empty_database_url, "jobs").up()
     settings = taskfleet.QueueSettings(schema_name="jobs")

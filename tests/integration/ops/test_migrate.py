@@ -33,7 +33,7 @@ def test_down_takes_back_and_asks_first(taskfleet: CommandLine, monkeypatch: pyt
     again = taskfleet("migrate", "down", "--to", "1", "--yes")
 
     assert refused.code == 130
-    assert "Take schema taskfleet back to version 1? What later migrations hold is lost." in refused.err
+    assert "Take schema taskfleet back to version 1?" in refused.err
     assert done.out.startswith("took back ")
     assert len(done.out.splitlines()) == newest_version() - 1
     assert again.out == "nothing to take back: the schema is not above version 1\n"

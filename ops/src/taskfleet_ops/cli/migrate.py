@@ -35,17 +35,18 @@ def up(to: To = None, database_url: DatabaseUrl = None, schema: Schema = "taskfl
 def down(
     to: Annotated[int, typer.Option("--to", min=0, help="Version to go back to; 0 removes the schema and every task in it.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    accept_loss: Annotated[bool, typer.Option("--accept-loss", help="Also where an older schema has no place for what is there.")] = False,
     database_url: DatabaseUrl = None,
     schema: Schema = "taskfleet",
 ) -> None:
-    """Take back everything above a version, newest first."""
+    """Take back everything above a version, newest first. Refused, with what there is of it, where something would be lost."""
     from taskfleet_ops.services import migrations
     from taskfleet_ops.services.access import Address
 
     if not yes:
-        typer.confirm(f"Take schema {schema} back to version {to}? What later migrations hold is lost.", abort=True, err=True)
+        typer.confirm(f"Take schema {schema} back to version {to}?", abort=True, err=True)
     with under_way("taking migrations back"):
-        done = migrations.down(Address.direct(url=database_url, schema=schema), to=to)
+        done = migrations.down(Address.direct(url=database_url, schema=schema), to=to, accept_loss=accept_loss)
     for migration in done:
         typer.echo(f"took back {migration.title}")
     if not done:

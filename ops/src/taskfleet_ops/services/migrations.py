@@ -11,9 +11,9 @@ def up(address: Address, *, to: int | None) -> Sequence[Migration]:
     return _migrator(address).up(to)
 
 
-def down(address: Address, *, to: int) -> Sequence[Migration]:
-    """Take back everything above version `to`; returns what was taken back."""
-    return _migrator(address).down(to)
+def down(address: Address, *, to: int, accept_loss: bool) -> Sequence[Migration]:
+    """Take back everything above version `to`; returns what was taken back. Refused where that would lose something, unless it may."""
+    return _migrator(address).down(to, accept_loss=accept_loss)
 
 
 def status(address: Address) -> Sequence[MigrationStatus]:

@@ -1,3 +1,4 @@
+-- loses every queue with its policy, tasks and history: SELECT 1 FROM taskfleet.queues
 -- The way back: everything of 0001, tasks included.
 DROP TABLE taskfleet.maintenance_jobs;
 DROP TABLE taskfleet.decisions, taskfleet.scaling_states, taskfleet.idempotency_keys, taskfleet.missing_entities;

@@ -1,3 +1,6 @@
+-- loses pauses of tasks and groups, so that paused tasks wait again: SELECT 1 FROM taskfleet.held UNION ALL SELECT 1 FROM taskfleet.paused_groups
+-- loses requests to cancel running tasks: SELECT 1 FROM taskfleet.cancel_requests
+-- loses when queues and kinds were resumed, so that expiry counts their pauses: SELECT 1 FROM taskfleet.queues WHERE resumed_at IS NOT NULL UNION ALL SELECT 1 FROM taskfleet.kinds WHERE resumed_at IS NOT NULL
 -- The way back: what was put aside waits again, and requests to cancel are forgotten.
 WITH freed AS (
     DELETE FROM taskfleet.held

@@ -1,3 +1,5 @@
+-- loses limits of the size of results (max_result_bytes): SELECT 1 FROM taskfleet.queues WHERE max_result_bytes <> 262144
+-- loses the sizes of results that were too large to be kept: SELECT 1 FROM taskfleet.succeeded_tasks WHERE result_bytes IS NOT NULL
 CREATE OR REPLACE FUNCTION taskfleet.complete_v1(ids bigint[], tokens uuid[], results jsonb[])
 RETURNS TABLE (task_id bigint, result_wanted boolean)
 LANGUAGE plpgsql

@@ -1,3 +1,5 @@
+-- loses the audit log: SELECT 1 FROM taskfleet.audit_log
+-- loses the longest waits of stale lanes (stale_wait_seconds): SELECT 1 FROM taskfleet.queues WHERE stale_wait_seconds IS NOT NULL
 DROP FUNCTION taskfleet.trim_succeeded_v1(text, integer[], bigint, integer, boolean);
 DROP FUNCTION taskfleet.end_running_v1(integer, timestamptz, integer, text[]);
 DROP FUNCTION taskfleet.sweep_waiting_v1(integer, text, timestamptz, boolean, timestamptz, bigint, integer, text[]);

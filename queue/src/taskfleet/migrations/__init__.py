@@ -4,7 +4,7 @@ An applied file is never changed; a change is a new number. Each runs in one tra
 """
 
 from taskfleet.migrations.drift import Drift, DriftKind, drift, drift_async
-from taskfleet.migrations.files import Migration, known_migrations, newest_version
+from taskfleet.migrations.files import Loss, Migration, known_migrations, newest_version
 from taskfleet.migrations.migrator import Migrator
 from taskfleet.migrations.plan import MigrationState, MigrationStatus
 from taskfleet.migrations.roles import RoleNames, apply_roles, roles_sql
@@ -12,6 +12,7 @@ from taskfleet.migrations.roles import RoleNames, apply_roles, roles_sql
 __all__ = [
     "Drift",
     "DriftKind",
+    "Loss",
     "Migration",
     "MigrationState",
     "MigrationStatus",

@@ -11,6 +11,18 @@ from taskfleet.errors import MigrationError
 
 _FOLDER = Path(__file__).parent
 _FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.(?P<direction>up|down)\.sql")
+_LOSS = re.compile(r"^-- loses (?P<what>[^:]+): (?P<found>SELECT .+)$", re.MULTILINE)
+_WORKS_FROM = re.compile(r"^-- works from: (?P<version>\d{4})$", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """What a way back cannot keep. A down.sql says it in its first lines: `-- loses WHAT: QUERY`, one line each."""
+
+    what: str
+    """In words: `recurring schedules`."""
+    found: str
+    """A query that returns a row when there is anything to lose."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +38,20 @@ class Migration:
     def checksum(self) -> str:
         """SHA-256 of the way up, the same on every platform and for every schema name."""
         return hashlib.sha256(self.up.encode()).hexdigest()
+
+    @property
+    def losses(self) -> Sequence[Loss]:
+        """What its way back cannot keep; empty when it keeps everything."""
+        return tuple(Loss(what=match["what"], found=match["found"]) for match in _LOSS.finditer(self.down))
+
+    @property
+    def works_from(self) -> int:
+        """The oldest release, by its newest migration, whose programs keep working once this one is applied: itself, unless it says more.
+
+        An up.sql that only adds says so in a line of its own: `-- works from: 0024`.
+        """
+        match = _WORKS_FROM.search(self.up)
+        return self.version if match is None else min(self.version, int(match["version"]))
 
     @property
     def title(self) -> str:

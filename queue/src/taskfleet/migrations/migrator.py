@@ -26,10 +26,22 @@ CREATE TABLE IF NOT EXISTS {schema}.migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE {schema}.migrations IS 'Applied migrations: number, name and SHA-256 of the file.';
+-- Asked first: adding a column that is there already would lock the table all the same.
+DO $do$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = {table}::regclass AND attname = 'works_from') THEN
+        ALTER TABLE {schema}.migrations ADD COLUMN works_from integer;
+        COMMENT ON COLUMN {schema}.migrations.works_from IS
+            'The oldest release, by its newest migration, whose programs keep working with this one; NULL: only those that know it.';
+    END IF;
+END $do$;
 """
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('taskfleet migrations ' || {name}, 0))"
-_READ = "SELECT version, name, checksum, applied_at FROM {schema}.migrations"
-_REMEMBER = "INSERT INTO {schema}.migrations (version, name, checksum) VALUES ({version}, {title}, {checksum})"
+# A table that an older release made has no column works_from.
+_READ = """
+SELECT version, name, checksum, applied_at, (to_jsonb(migrations) ->> 'works_from')::integer AS works_from
+FROM {schema}.migrations
+"""
+_REMEMBER = "INSERT INTO {schema}.migrations (version, name, checksum, works_from) VALUES ({version}, {title}, {checksum}, {works_from})"
 _FORGET = "DELETE FROM {schema}.migrations WHERE version = {version}"
 _LEAVE = "DROP TABLE IF EXISTS {schema}.migrations; DROP SCHEMA IF EXISTS {schema}"
 
@@ -67,8 +79,9 @@ class Migrator:
     def up(self, to: int | None = None) -> Sequence[Migration]:
         """Apply what is missing, up to and including version `to`; returns what was applied.
 
-        Raises SchemaTooNewError or MigrationError before anything is touched when the database does not fit this release, and
-        MigrationError when a migration fails: then those before it stay, nothing of it remains.
+        A newer schema that says it works with this release is left as it is. Raises SchemaTooNewError or MigrationError before anything is
+        touched when the database does not fit this release, and MigrationError when a migration fails: then those before it stay, nothing
+        of it remains.
         """
         target = self._version(len(self._known) if to is None else to)
 
@@ -78,18 +91,38 @@ class Migrator:
 
         return self._run(step, creates=True)
 
-    def down(self, to: int) -> Sequence[Migration]:
+    def down(self, to: int, *, accept_loss: bool = False) -> Sequence[Migration]:
         """Take back everything above version `to`, newest first; returns what was taken back.
 
-        Version 0 removes the schema and everything in it that is ours.
+        Tasks are kept wherever they are. What an older schema has no place for (`losses`) is lost with `accept_loss`, else MigrationError
+        names what there is of it, and nothing is changed. Version 0 removes the schema and everything in it that is ours.
         """
         target = self._version(to)
+        if not accept_loss and (lost := self.losses(target)):
+            message = (
+                f"taking schema {self._schema!r} back to version {target} would lose {'; '.join(lost)}: nothing was changed; save it, and "
+                "say that it may go (`taskfleet migrate down --accept-loss`)"
+            )
+            raise MigrationError(message)
 
         def step(applied: Mapping[int, plan.Applied]) -> tuple[Migration, Composed] | None:
             migration = plan.next_down(self._known, applied, to=target)
             return None if migration is None else (migration, self._script_down(migration))
 
         return self._run(step, creates=False)
+
+    def losses(self, to: int) -> Sequence[str]:
+        """What this database holds that the way back to version `to` cannot keep, in words, newest migration first; changes nothing."""
+        target = self._version(to)
+        with connect(self._url, tries=self._connect_tries) as connection:
+            applied = self._applied(connection)
+            return tuple(
+                f"{loss.what} ({migration.title})"
+                for migration in reversed(self._known)
+                if migration.version > target and migration.version in applied
+                for loss in migration.losses
+                if connection.execute(SQL("{} LIMIT 1").format(self._body(loss.found))).fetchone() is not None
+            )
 
     def status(self) -> Sequence[plan.MigrationStatus]:
         """Every migration that the database or this release knows, oldest first; changes nothing."""
@@ -137,7 +170,7 @@ class Migrator:
                     connection.execute(self._filled(_BOOKKEEPING))
                 # Read under the lock and in a new statement: another runner may just have finished this one.
                 applied = self._applied(connection)
-                plan.require_known(self._known, applied, schema=self._schema)
+                plan.require_known(self._known, applied, schema=self._schema, newer_may_be=creates)
                 chosen = step(applied)
                 if chosen is None:
                     return None
@@ -158,7 +191,9 @@ class Migrator:
         return {row.version: row for row in rows}
 
     def _script_up(self, migration: Migration) -> Composed:
-        remember = self._filled(_REMEMBER, version=migration.version, title=migration.name, checksum=migration.checksum)
+        remember = self._filled(
+            _REMEMBER, version=migration.version, title=migration.name, checksum=migration.checksum, works_from=migration.works_from
+        )
         return Composed([self._body(migration.up), SQL("\n"), remember, SQL(";")])
 
     def _script_down(self, migration: Migration) -> Composed:
@@ -172,7 +207,7 @@ class Migrator:
 
     def _filled(self, template: str, **values: str | int) -> Composed:
         literals = {name: Literal(value) for name, value in values.items()}
-        return SQL(template).format(schema=Identifier(self._schema), **literals)
+        return SQL(template).format(schema=Identifier(self._schema), table=Literal(f'"{self._schema}".migrations'), **literals)
 
     def _version(self, version: int) -> int:
         if not 0 <= version <= len(self._known):

@@ -16,8 +16,10 @@ class MigrationState(StrEnum):
     PENDING = "pending"
     CHANGED = "changed"
     """Applied, but its file is another one now."""
+    NEWER = "newer"
+    """Applied by a newer release, and it says that this one keeps working."""
     UNKNOWN = "unknown"
-    """Applied by a release that this one does not know."""
+    """Applied by a newer release, which this one does not work with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,12 @@ class Applied:
     name: str
     checksum: str
     applied_at: datetime
+    works_from: int | None = None
+    """The oldest release, by its newest migration, whose programs keep working with it; None: only those that know it."""
+
+    def works_with(self, release: int) -> bool:
+        """Whether programs that know the migrations up to `release` keep working once it is applied."""
+        return (self.works_from or self.version) <= release
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +51,18 @@ class MigrationStatus:
 def status(known: Sequence[Migration], applied: Mapping[int, Applied]) -> Sequence[MigrationStatus]:
     """Every migration that either side knows, oldest first."""
     by_version = {migration.version: migration for migration in known}
-    return tuple(_status_of(by_version.get(version), applied.get(version)) for version in sorted(by_version.keys() | applied.keys()))
+    return tuple(
+        _status_of(by_version.get(version), applied.get(version), release=len(known))
+        for version in sorted(by_version.keys() | applied.keys())
+    )
 
 
-def _status_of(migration: Migration | None, row: Applied | None) -> MigrationStatus:
+def _status_of(migration: Migration | None, row: Applied | None, *, release: int) -> MigrationStatus:
     match migration, row:
         case Migration(), None:
             return MigrationStatus(version=migration.version, name=migration.name, state=MigrationState.PENDING, applied_at=None)
         case None, Applied():
-            state = MigrationState.UNKNOWN
+            state = MigrationState.NEWER if row.works_with(release) else MigrationState.UNKNOWN
         case Migration(), Applied():
             state = MigrationState.APPLIED if row.checksum == migration.checksum else MigrationState.CHANGED
         case _:
@@ -59,10 +70,13 @@ def _status_of(migration: Migration | None, row: Applied | None) -> MigrationSta
     return MigrationStatus(version=row.version, name=row.name, state=state, applied_at=row.applied_at)
 
 
-def require_known(known: Sequence[Migration], applied: Mapping[int, Applied], *, schema: str) -> None:
-    """Raise SchemaTooNewError or MigrationError unless the database holds this release's files, unchanged, or fewer of them."""
+def require_known(known: Sequence[Migration], applied: Mapping[int, Applied], *, schema: str, newer_may_be: bool = False) -> None:
+    """Raise SchemaTooNewError or MigrationError unless the database holds this release's files, unchanged, or fewer of them.
+
+    `newer_may_be`: newer ones are fine as long as they say that they work with this release.
+    """
     found = max(applied, default=0)
-    if found > len(known):
+    if found > len(known) and not (newer_may_be and all(row.works_with(len(known)) for row in applied.values())):
         raise SchemaTooNewError(schema=schema, found=found, known=len(known))
     changed = [row.version for row in status(known, applied) if row.state is MigrationState.CHANGED]
     if changed:

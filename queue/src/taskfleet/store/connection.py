@@ -111,11 +111,14 @@ class Database:
         await self._pool.close()
 
     async def check_schema(self) -> None:
-        """Raise SchemaMissingError or SchemaTooNewError unless the schema is the one this release was made for."""
-        found = await self.run(self._schema_version)
+        """Raise SchemaMissingError or SchemaTooNewError unless this release works with the schema.
+
+        It does with its own, and with a newer one whose every unknown migration says that it does.
+        """
+        found, works_from = await self.run(self._schema_version)
         if found < newest_version():
             raise SchemaMissingError(schema=self._schema)
-        if found > newest_version():
+        if works_from is not None and works_from > newest_version():
             raise SchemaTooNewError(schema=self._schema, found=found, known=newest_version())
 
     def listen(self, queue: str) -> Wakeups:
@@ -236,10 +239,9 @@ class Database:
             raise
         return connection
 
-    async def _schema_version(self, connection: AsyncConnection[Any]) -> int:
-        cursor = await connection.execute(self.query("schema_version"))
-        row = await cursor.fetchone()
-        return 0 if row is None else int(row[0])
+    async def _schema_version(self, connection: AsyncConnection[Any]) -> tuple[int, int | None]:
+        cursor = await connection.execute(self.query("schema_version"), {"known": newest_version()})
+        return await cursor.fetchone() or (0, None)
 
 
 _decode_json = JSONDecoder().raw_decode

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from taskfleet.errors import MigrationError
-from taskfleet.migrations import known_migrations, newest_version
+from taskfleet.migrations import Loss, known_migrations, newest_version
 
 
 def write(folder: Path, *names: str) -> Path:
@@ -50,3 +50,14 @@ def test_the_checksum_is_that_of_the_way_up_alone(tmp_path: Path) -> None:
     (folder / "0001_a.up.sql").write_text("-- another way up\n")
 
     assert (with_other_down == before, known_migrations(folder)[0].checksum == before) == (True, False)
+
+
+def test_files_say_what_their_way_back_loses_and_which_releases_keep_working(tmp_path: Path) -> None:
+    folder = write(tmp_path, "0001_a.up.sql", "0001_a.down.sql", "0002_b.up.sql", "0002_b.down.sql")
+    (folder / "0002_b.up.sql").write_text("-- works from: 0001\nSELECT 1;\n")
+    (folder / "0002_b.down.sql").write_text("-- loses notes: SELECT 1 FROM taskfleet.notes\nDROP TABLE taskfleet.notes;\n")
+
+    assert [(migration.works_from, migration.losses) for migration in known_migrations(folder)] == [
+        (1, ()),
+        (1, (Loss(what="notes", found="SELECT 1 FROM taskfleet.notes"),)),
+    ]

@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -54,6 +56,32 @@ def test_a_database_with_our_files_is_fine(versions: tuple[int, ...]) -> None:
 def test_a_newer_schema_is_refused() -> None:
     with pytest.raises(SchemaTooNewError, match="schema 'taskfleet' is at migration 4, this release knows 3: upgrade taskfleet here"):
         require_known(KNOWN, applied(1, 2, 3, 4), schema="taskfleet")
+
+
+@pytest.mark.parametrize(
+    ("works_from", "refused"),
+    [
+        pytest.param((3,), False, id="it says that it works with ours"),
+        pytest.param((1,), False, id="it works with older ones still"),
+        pytest.param((4,), True, id="it needs itself"),
+        pytest.param((None,), True, id="it says nothing"),
+        pytest.param((3, 3), False, id="so do several"),
+        pytest.param((3, 5), True, id="one of several does not"),
+    ],
+)
+def test_a_newer_schema_is_left_alone_where_every_unknown_migration_works_with_this_release(
+    works_from: tuple[int | None, ...], refused: bool
+) -> None:
+    newer = {number: replace(applied(4)[4], version=number, works_from=oldest) for number, oldest in enumerate(works_from, start=4)}
+    rows = {**applied(1, 2, 3), **newer}
+    with pytest.raises(SchemaTooNewError) if refused else nullcontext():
+        require_known(KNOWN, rows, schema="taskfleet", newer_may_be=True)
+    with pytest.raises(SchemaTooNewError):
+        require_known(KNOWN, rows, schema="taskfleet")
+
+    assert [row.state for row in status(KNOWN, rows)][3:] == [
+        MigrationState.NEWER if oldest is not None and oldest <= 3 else MigrationState.UNKNOWN for oldest in works_from
+    ]
 
 
 def test_a_changed_file_is_refused_with_both_checksums() -> None:
