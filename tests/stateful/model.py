@@ -297,6 +297,16 @@ class Model:
         self._bring_back(task)
         return "resumed", None
 
+    def clear(self, kind: str | None, group: str | None) -> tuple[int, int]:
+        """Remove what waits and what is paused, for good; returns how many of each."""
+        chosen = {id_: task for id_, task in self.tasks.items() if kind in (None, task.kind) and group in (None, task.group)}
+        waiting = [id_ for id_, task in chosen.items() if task.state == "waiting"]
+        paused = [id_ for id_, task in chosen.items() if task.state == "paused"]
+        for task_id in (*waiting, *paused):
+            self.ended["cancelled"] += 1
+            del self.tasks[task_id]
+        return len(waiting), len(paused)
+
     def pause_group(self, group: str) -> None:
         """Put aside what waits of it."""
         self.paused_groups.add(group)

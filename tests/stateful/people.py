@@ -1,4 +1,4 @@
-"""What people do to tasks: cancel, retry, pause and resume them, or their group, kind or queue."""
+"""What people do to tasks: cancel, retry, pause, resume and clear them, or their group, kind or queue."""
 
 from collections.abc import Callable
 
@@ -51,6 +51,12 @@ class People(RuleBasedStateMachine):
         answer = self.world.do(self.world.producer.resume_task(task_id))
 
         assert (answer.outcome, answer.holder_id) == self.model.resume(task_id)
+
+    @rule(kind=st.sampled_from([None, *KINDS]), group=st.sampled_from([None, GROUP]))
+    def clear(self, kind: str | None, group: str | None) -> None:
+        cleared = self.world.do(self.world.producer.clear(kind=kind, group=group))
+
+        assert (cleared.waiting, cleared.paused) == self.model.clear(kind, group)
 
     @rule(paused=st.booleans())
     def pause_group(self, paused: bool) -> None:
