@@ -36,7 +36,7 @@ class QueueSettings(BaseSettings):
     """The queue that producers and workers use unless told otherwise."""
 
     connect_tries: int = Field(default=5, ge=1, le=1000)
-    """Tries to connect before giving up with an error; with the pauses between them 1.5 to 3 s, and up to 5 s a further try."""
+    """Tries to connect before giving up with an error; the pauses between them take 2.3 s on average, up to 5 s for each further one."""
 
     pool_size: int = Field(default=4, ge=1, le=1000)
     """Most connections of one process; a producer needs one for each thread or task that enqueues at the same time."""

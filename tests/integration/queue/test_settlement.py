@@ -1,5 +1,6 @@
 """What follows from an outcome: done, tried again, given up, given back."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -125,6 +126,17 @@ async def test_backoff_is_exponential_with_full_jitter_between_its_bounds(scene:
     assert {row["least"] for row in rows} == {2}
     assert [row["most"] for row in rows[:6]] == [4, 8, 16, 32, 60, 60]
     assert rows[-1]["most"] == 60
+
+
+async def test_tasks_that_fail_together_come_back_spread_over_the_whole_backoff(scene: Scene) -> None:
+    await scene.policy(KindPolicy(kind="send", max_attempts=9, min_backoff_seconds=100, max_backoff_seconds=200))
+    tasks = await scene.claimed(200)
+    await scene.worker.settle(failed(*tasks))
+    rows = await scene.rows("SELECT extract(epoch FROM run_at - min(last_attempt_at) OVER ())::float8 AS seconds FROM taskfleet.ready")
+    tenths = Counter(int((row["seconds"] - 100) // 10) for row in rows)
+
+    assert set(range(10)) <= set(tenths)
+    assert max(tenths.values()) < 50
 
 
 @pytest.mark.requirement("A5")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Protocol
 
+from taskfleet.backoff import jittered
 from taskfleet.errors import DatabaseUnreachableError, TaskfleetError
 from taskfleet_operator.errors import ClusterUnreachableError, OperatorError
 
@@ -104,7 +105,7 @@ async def supervise(
             await work(pulse)
         except Exception as error:  # noqa: BLE001 - the edge of a loop
             in_a_row = 1 if pulse.beaten_at > before else in_a_row + 1
-            pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (in_a_row - 1)) * random.uniform(0.5, 1)
+            pause = jittered(min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (in_a_row - 1)), random=random)
             failures.loop_failed(name)
             # What is away comes back by itself: a restart of the API server is no fault of the operator's.
             away = isinstance(error, ClusterUnreachableError | DatabaseUnreachableError)

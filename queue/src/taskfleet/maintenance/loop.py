@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from random import Random
 
+from taskfleet.backoff import jittered
 from taskfleet.maintenance.jobs import JOBS, Job, MaintenanceSettings
 from taskfleet.store.connection import Database
 from taskfleet.store.maintenance_store import MaintenanceStore
@@ -87,7 +88,7 @@ class Maintenance:
             in_a_row = self._in_a_row[job.name] = self._in_a_row.get(job.name, 0) + 1
             pause = min(interval * 2**in_a_row, max(_LONGEST_PAUSE_SECONDS, interval))
             _log.exception("maintenance.failed", extra={"job": job.name, "error": str(error), "next_seconds": pause})
-            return self._random.uniform(pause / 2, pause)
+            return jittered(pause, random=self._random)
         self._in_a_row[job.name] = 0
         self.handled[job.name] = self.handled.get(job.name, 0) + handled
         if handled:

@@ -11,6 +11,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from taskfleet.backoff import jittered
 from taskfleet.channels import NOTIFY, RESULTS
 from taskfleet.errors import TaskfleetError
 
@@ -114,7 +115,7 @@ class ResultNews:
                 _log.info("results.not_heard", extra={"error": str(error), "next_seconds": pause})
             finally:
                 self._listening.clear()
-            await asyncio.sleep(random.uniform(pause / 2, pause))
+            await asyncio.sleep(jittered(pause, random=random))
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     def _tell(self, payload: str) -> None:

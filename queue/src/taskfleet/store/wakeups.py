@@ -15,6 +15,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from taskfleet.backoff import jittered
 from taskfleet.channels import NOTIFY, wakeup_channel
 from taskfleet.errors import TaskfleetError
 
@@ -101,7 +102,7 @@ class Wakeups:
                 _log.info("wakeups.lost", extra={"channel": self._channel, "error": str(error), "next_seconds": pause})
             finally:
                 self._listening.clear()
-            await asyncio.sleep(random.uniform(pause / 2, pause))
+            await asyncio.sleep(jittered(pause, random=random))
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from random import Random
 
+from taskfleet.backoff import jittered
 from taskfleet.errors import TaskfleetError
 
 _log = logging.getLogger("taskfleet.worker")
@@ -39,6 +40,7 @@ class Supervisor:
         self._stale_seconds = stale_seconds
         self._failed = failed
         self._clock = clock
+        self._random = Random()
         self._loops: list[Supervised] = []
 
     def start(self, name: str, run: Loop) -> None:
@@ -69,7 +71,7 @@ class Supervisor:
                 self._tell(loop, error)
             self._beat(loop)
             pause = FIRST_SECONDS if self._clock() - started > SOUND_SECONDS else pause
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            await asyncio.sleep(jittered(pause, random=self._random))
             pause = min(pause * 2, LONGEST_SECONDS)
 
     def _beat(self, loop: Supervised) -> None:
