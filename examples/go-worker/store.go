@@ -100,10 +100,10 @@ func (store Store) Settle(ctx context.Context, task Task, outcome Outcome) (bool
 	case "completed":
 		return store.complete(ctx, ids, tokens, outcome.Result)
 	case "released":
-		return store.answered(ctx, "SELECT task_id FROM taskfleet.release($1, $2, $3, $4)",
+		return store.answered(ctx, "SELECT task_id, outcome FROM taskfleet.release($1, $2, $3, $4)",
 			ids, tokens, []string{outcome.Code}, []float64{outcome.Delay.Seconds()})
 	default:
-		return store.answered(ctx, "SELECT task_id FROM taskfleet.fail($1, $2, $3, $4)",
+		return store.answered(ctx, "SELECT task_id, outcome FROM taskfleet.fail($1, $2, $3, $4)",
 			ids, tokens, []string{outcome.Code}, []string{outcome.Message})
 	}
 }
@@ -129,9 +129,13 @@ func (store Store) complete(ctx context.Context, ids []int64, tokens []string, r
 
 func (store Store) answered(ctx context.Context, query string, arguments ...any) (bool, error) {
 	var id int64
-	err := store.pool.QueryRow(ctx, query, arguments...).Scan(&id)
+	var became string
+	err := store.pool.QueryRow(ctx, query, arguments...).Scan(&id, &became)
 	if err == pgx.ErrNoRows {
 		return false, nil
+	}
+	if err == nil && (became == "failed" || became == "cancelled") {
+		_, _ = store.pool.Exec(ctx, "SELECT taskfleet.announce($1)", []int64{id})
 	}
 	return err == nil, err
 }

@@ -10,6 +10,7 @@ import pytest
 
 import taskfleet
 from taskfleet import AsyncProducer, Changed, Enqueued, NewTask, Producer, QueueSettings, Task
+from taskfleet.client.lifecycle import Action
 
 Answer = TypeVar("Answer")
 AnyConnection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
@@ -40,6 +41,9 @@ class EitherProducer:
 
     async def cancel(self, task_id: int, **fields: Any) -> Changed:
         return await plain(self.real.cancel(task_id, **fields))
+
+    async def change(self, action: Action, task_ids: Sequence[int]) -> Sequence[Changed]:
+        return await plain(self.real.change(action, task_ids))
 
     async def wait_for_result(self, task_id: int, **fields: Any) -> object:
         answer: object = await plain(self.real.wait_for_result(task_id, **fields))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import psycopg
@@ -17,9 +17,11 @@ from taskfleet import (
     TaskNotFoundError,
 )
 from taskfleet.client import results
-from taskfleet.models import ClaimedTask
+from taskfleet.client.lifecycle import Action
+from taskfleet.models import ClaimedTask, Settlement
 from taskfleet.store import Database
-from tests.integration.queue.scene import Scene, completed, failed
+from taskfleet.words import ErrorCode
+from tests.integration.queue.scene import Scene, completed, failed, released
 from tests.integration.queue_client.conftest import EitherProducer, Make
 from tests.support.waiting import eventually
 
@@ -42,12 +44,15 @@ async def claimed(scene: Scene, producer: EitherProducer, *, wants_result: bool 
 
 def waiting(producer: EitherProducer, task: ClaimedTask, *, seconds: float = 20) -> "asyncio.Task[object]":
     """Wait beside the test: blocking producers in a thread of their own."""
+    return waiting_for(producer, task.task_id, seconds=seconds)
 
+
+def waiting_for(producer: EitherProducer, task_id: int, *, seconds: float = 20) -> "asyncio.Task[object]":
     async def wait() -> object:
         real = producer.real
         if asyncio.iscoroutinefunction(real.wait_for_result):
-            return await real.wait_for_result(task.task_id, timeout_seconds=seconds)
-        return await asyncio.to_thread(real.wait_for_result, task.task_id, timeout_seconds=seconds)
+            return await real.wait_for_result(task_id, timeout_seconds=seconds)
+        return await asyncio.to_thread(real.wait_for_result, task_id, timeout_seconds=seconds)
 
     return asyncio.create_task(wait())
 
@@ -110,6 +115,69 @@ async def raised(answer: Awaitable[object], error: type[Exception]) -> Any:
     with pytest.raises(error) as caught:
         await answer
     return caught.value
+
+
+@pytest.fixture
+def only_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody finds an outcome by looking again."""
+    monkeypatch.setattr(results, "FIRST_POLL_SECONDS", 30.0)
+    monkeypatch.setattr(results, "LONGEST_POLL_SECONDS", 30.0)
+
+
+@pytest.mark.usefixtures("only_told")
+@pytest.mark.parametrize(
+    ("ending", "error"),
+    [
+        pytest.param(lambda task: failed(task, retryable=False), TaskFailedError, id="a failure"),
+        pytest.param(lambda task: failed(task, code=ErrorCode.CANCELLED), TaskCancelledError, id="a handler that was stopped"),
+    ],
+)
+async def test_an_attempt_that_ends_badly_is_told_like_a_result(
+    scene: Scene, producer: EitherProducer, ending: Callable[[ClaimedTask], Settlement], error: type[Exception]
+) -> None:
+    task = await claimed(scene, producer)
+    answer = waiting(producer, task)
+    await eventually(lambda: heard(scene))
+    began = time.monotonic()
+
+    await scene.worker.settle(ending(task))
+
+    await raised(answer, error)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.usefixtures("only_told")
+async def test_a_task_that_is_given_back_too_late_or_cancelled_is_told(scene: Scene, producer: EitherProducer) -> None:
+    late, unwanted = await claimed(scene, producer), await claimed(scene, producer)
+    answers = waiting(producer, late), waiting(producer, unwanted)
+    await eventually(lambda: heard(scene))
+    began = time.monotonic()
+    await scene.rows("UPDATE taskfleet.leases SET due_since = now() - interval '9 days' WHERE task_id = %s", late.task_id)
+    await producer.cancel(unwanted.task_id)
+
+    await scene.worker.settle(released(late, unwanted))
+
+    await raised(answers[0], TaskFailedError)
+    await raised(answers[1], TaskCancelledError)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.usefixtures("only_told")
+async def test_a_waiting_task_that_is_cancelled_is_told_by_its_commit(
+    scene: Scene, producer: EitherProducer, make: Make, database_url: str
+) -> None:
+    ids = [(await producer.enqueue("mail", wants_result=True)).task_id for _ in range(2)]
+    answers = [waiting_for(producer, task_id) for task_id in ids]
+    await eventually(lambda: heard(scene))
+    began = time.monotonic()
+    other = make(database_url)
+
+    await other.cancel(ids[0])
+    await other.change(Action.CANCEL, ids[1:])
+
+    for answer in answers:
+        await raised(answer, TaskCancelledError)
+    assert time.monotonic() - began < 5
 
 
 async def test_a_failure_is_raised_with_its_code_and_message(scene: Scene, producer: EitherProducer) -> None:

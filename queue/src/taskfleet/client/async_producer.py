@@ -117,7 +117,7 @@ class AsyncProducer:
 
     async def cancel(self, task_id: int, *, connection: Connection | None = None) -> Changed:
         """Stop one task, or have it stopped; see `Producer.cancel`."""
-        return await self._run(lifecycle.cancel(task_id), connection)
+        return await self._run(lifecycle.cancel(task_id, committed=connection is None), connection)
 
     async def retry(self, task_id: int, *, connection: Connection | None = None) -> Changed:
         """See `Producer.retry`."""
@@ -129,7 +129,7 @@ class AsyncProducer:
 
     async def change(self, action: lifecycle.Action, task_ids: Sequence[int], *, connection: Connection | None = None) -> Sequence[Changed]:
         """See `Producer.change`."""
-        return await self._run(lifecycle.change(action, task_ids), connection, wakes=True)
+        return await self._run(lifecycle.change(action, task_ids, committed=connection is None), connection, wakes=True)
 
     async def pause_task(self, task_id: int, *, connection: Connection | None = None) -> Changed:
         """See `Producer.pause_task`."""

@@ -124,7 +124,7 @@ class Producer:
 
         A task that had finished stays as it is (wrong_state). Raises TaskNotFoundError.
         """
-        return self._run(lifecycle.cancel(task_id), connection)
+        return self._run(lifecycle.cancel(task_id, committed=connection is None), connection)
 
     def retry(self, task_id: int, *, connection: Connection | None = None) -> Changed:
         """Let a failed or cancelled task wait again as if it were new, its attempts and its clocks too.
@@ -140,7 +140,7 @@ class Producer:
 
     def change(self, action: lifecycle.Action, task_ids: Sequence[int], *, connection: Connection | None = None) -> Sequence[Changed]:
         """Cancel, retry, pause or resume many tasks; one answer for each, in the order given, also for one that is not there."""
-        return self._run(lifecycle.change(action, task_ids), connection, wakes=True)
+        return self._run(lifecycle.change(action, task_ids, committed=connection is None), connection, wakes=True)
 
     def pause_task(self, task_id: int, *, connection: Connection | None = None) -> Changed:
         """Put a waiting task aside until it is resumed; one that runs or has finished stays (wrong_state). Raises TaskNotFoundError."""

@@ -10,8 +10,8 @@ from taskfleet.words import DeadReason, TaskState
 
 FIRST_POLL_SECONDS = 0.05
 LONGEST_POLL_SECONDS = 1.0
-"""Between two looks at a task that is waited for. Who is told of it looks all the same: a failure is not announced, and a message can
-be lost with its connection."""
+"""Between two looks at a task that is waited for. Who is told of it looks all the same: what maintenance ends is not announced, and a
+message can be lost with its connection."""
 
 
 @dataclass(frozen=True, kw_only=True)

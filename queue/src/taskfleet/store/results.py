@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from taskfleet.backoff import jittered
-from taskfleet.channels import NOTIFY, RESULTS
+from taskfleet.channels import NOTIFY, RESULTS, result_messages
 from taskfleet.errors import TaskfleetError
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ _log = logging.getLogger(__name__)
 
 DEBOUNCE_SECONDS = 0.02
 """Shortest time between two messages of one process: what finishes meanwhile is told together."""
-_IDS_A_MESSAGE = 300
-"""A message holds less than 8,000 bytes."""
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -56,10 +54,8 @@ class Announcer:
             self._task = None
 
     async def _send(self, task_ids: list[int]) -> None:
-        pages = [",".join(map(str, task_ids[start : start + _IDS_A_MESSAGE])) for start in range(0, len(task_ids), _IDS_A_MESSAGE)]
-
         async def notify(connection: AsyncConnection[Any]) -> None:
-            await connection.execute(NOTIFY, [RESULTS, pages])
+            await connection.execute(NOTIFY, [RESULTS, result_messages(task_ids)])
 
         try:
             await self._database.run(notify)

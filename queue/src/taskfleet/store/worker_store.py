@@ -189,5 +189,6 @@ class WorkerStore:
 
     async def _settled(self, settlement: Settlement, cursors: Sequence[AsyncCursor[Any]]) -> Settled:
         rows = [row for cursor in cursors for row in await cursor.fetchall()]
-        self._database.announce(task_id for task_id, answer in rows if answer is True)
+        # The last column of each answer: whether it has ended and its result is wanted.
+        self._database.announce(row[0] for row in rows if row[-1] is True)
         return settled_from(settlement, rows)

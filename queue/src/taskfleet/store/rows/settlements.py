@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from taskfleet.models import Completion, Failure, LeaseRef, Release, Settled, Settlement
 from taskfleet.store.rows.arrays import bigints, uuids
@@ -32,12 +33,13 @@ def statements_of(settlement: Settlement) -> Sequence[Statement]:
     return statements
 
 
-def settled_from(settlement: Settlement, rows: Iterable[tuple[int, object]]) -> Settled:
-    """What became of each task; `rows` are (task id, outcome), a completion's outcome being whether its result was wanted."""
+def settled_from(settlement: Settlement, rows: Iterable[Sequence[Any]]) -> Settled:
+    """What became of each task; `rows` are (task id, outcome …), a completion's outcome being whether its result was wanted."""
     finished: list[int] = []
     retried: list[int] = []
-    for task_id, outcome in rows:
-        (retried if outcome == "retried" or outcome == "released" else finished).append(task_id)  # noqa: PLR1714  # Runs once a task.
+    for row in rows:
+        outcome = row[1]
+        (retried if outcome == "retried" or outcome == "released" else finished).append(row[0])  # noqa: PLR1714  # Runs once a task.
     given: Sequence[Completion | Failure | Release] = (*settlement.completions, *settlement.failures, *settlement.releases)
     if len(given) == len(finished) + len(retried):
         return Settled(finished=tuple(finished), retried=tuple(retried))
