@@ -750,7 +750,7 @@ CREATE FUNCTION taskfleet.complete_v1(ids bigint[], tokens uuid[], results jsonb
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
-    SET enable_hashjoin TO 'off'
+    SET enable_nestloop TO 'off'
     SET enable_mergejoin TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
@@ -759,61 +759,46 @@ CREATE FUNCTION taskfleet.complete_v1(ids bigint[], tokens uuid[], results jsonb
 DECLARE
     now timestamptz := clock_timestamp();
 BEGIN
-    IF (SELECT count(DISTINCT id) < cardinality(ids) FROM unnest(ids) AS id) THEN
-        -- A lease that is named twice ends once, as it was named first.
-        SELECT array_agg(kept.id), array_agg(kept.token), array_agg(kept.result)
-        INTO ids, tokens, results
-        FROM (
-            SELECT DISTINCT ON (named.id, named.token) named.*
-            FROM unnest(ids, tokens, results) WITH ORDINALITY
-                AS named (id, token, result, place)
-            ORDER BY named.id, named.token, named.place
-        ) AS kept;
-    END IF;
-
     RETURN QUERY
-    WITH held AS MATERIALIZED (
-        SELECT
-            lease.*, task.*, given.result,
-            CASE WHEN task.wants_result AND given.result IS NOT NULL THEN octet_length(given.result::text) END AS result_bytes
-        FROM unnest(ids, tokens, results) AS given (id, token, result)
-        CROSS JOIN LATERAL (
-            SELECT leases.task_id, leases.kind_id, leases.attempt_count, leases.started_at
-            FROM taskfleet.leases
-            WHERE leases.task_id = given.id
-              AND leases.token = given.token
-            OFFSET 0
-            FOR UPDATE
-        ) AS lease
-        CROSS JOIN LATERAL (
-            SELECT tasks.ctid AS task_at, tasks.created_at, tasks.wants_result, tasks.idempotency_key
-            FROM taskfleet.tasks
-            WHERE tasks.id = lease.task_id
-            OFFSET 0
-        ) AS task
-    ),
-    ended AS (
+    WITH ended AS MATERIALIZED (
         DELETE FROM taskfleet.leases
-        WHERE task_id = ANY (ARRAY(SELECT task_id FROM held))
+        WHERE task_id = ANY (ids)
+          AND ((task_id, token) IN (SELECT given.id, given.token FROM unnest(ids, tokens) AS given (id, token))) IS TRUE
+        RETURNING task_id, token, kind_id, attempt_count, started_at
     ),
-    removed AS (
+    removed AS MATERIALIZED (
         DELETE FROM taskfleet.tasks
-        WHERE ctid = ANY (ARRAY(SELECT task_at FROM held))
+        WHERE id = ANY (ARRAY(SELECT task_id FROM ended))
+        RETURNING id, created_at, wants_result, idempotency_key
+    ),
+    returned AS (
+        SELECT DISTINCT ON (given.id, given.token) given.*
+        FROM unnest(CASE WHEN results IS NOT NULL THEN ids END, CASE WHEN results IS NOT NULL THEN tokens END, results) WITH ORDINALITY
+            AS given (id, token, result, place)
+        ORDER BY given.id, given.token, given.place
+    ),
+    finished AS MATERIALIZED (
+        SELECT
+            ended.*, removed.created_at, removed.wants_result, removed.idempotency_key, returned.result,
+            CASE WHEN removed.wants_result AND returned.result IS NOT NULL THEN octet_length(returned.result::text) END AS result_bytes
+        FROM ended
+        JOIN removed ON removed.id = ended.task_id
+        LEFT JOIN returned ON returned.id = ended.task_id AND returned.token = ended.token
     ),
     freed AS (
         DELETE FROM taskfleet.idempotency_keys
         WHERE ctid = ANY (ARRAY(
             SELECT key.at
-            FROM held
+            FROM finished
             CROSS JOIN LATERAL (
                 SELECT idempotency_keys.ctid AS at
                 FROM taskfleet.idempotency_keys
-                WHERE idempotency_keys.kind_id = held.kind_id
-                  AND idempotency_keys.key = held.idempotency_key
-                  AND idempotency_keys.task_id = held.task_id
+                WHERE idempotency_keys.kind_id = finished.kind_id
+                  AND idempotency_keys.key = finished.idempotency_key
+                  AND idempotency_keys.task_id = finished.task_id
                 OFFSET 0
             ) AS key
-            WHERE held.idempotency_key IS NOT NULL
+            WHERE finished.idempotency_key IS NOT NULL
         ))
     ),
     history AS (
@@ -823,17 +808,18 @@ BEGIN
             CASE WHEN NOT sized.too_large THEN sized.result END,
             CASE WHEN sized.too_large THEN sized.result_bytes END
         FROM (
-            SELECT held.*, result_bytes > (
+            -- The limit is looked up only for a task that has a result.
+            SELECT finished.*, CASE WHEN result_bytes IS NOT NULL THEN result_bytes > (
                 SELECT queues.max_result_bytes
-                FROM taskfleet.kinds JOIN taskfleet.queues ON queues.id = kinds.queue_id
-                WHERE kinds.id = held.kind_id
-            ) AS too_large
-            FROM held
+                FROM taskfleet.queues
+                WHERE queues.id = (SELECT kinds.queue_id FROM taskfleet.kinds WHERE kinds.id = finished.kind_id)
+            ) END AS too_large
+            FROM finished
         ) AS sized
     ),
     counted AS MATERIALIZED (
         SELECT kind_id, count(*) AS count, extract(epoch FROM sum(now - started_at))::double precision AS busy_seconds
-        FROM held
+        FROM finished
         GROUP BY kind_id
     ),
     outcomes AS (
@@ -846,7 +832,7 @@ BEGIN
         SELECT kind_id, 'succeeded', count
         FROM counted
     )
-    SELECT task_id, wants_result FROM held;
+    SELECT task_id, wants_result FROM finished;
 END;
 $$;
 
