@@ -1085,6 +1085,9 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM pg_advisory_xact_lock_shared(taskfleet.lock_class('group'), taskfleet.group_lock(given_group));
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RETURN taskfleet.group_is_marked_v1(given_kind, given_group);
+    END IF;
     RETURN EXISTS (
         SELECT
         FROM taskfleet.paused_groups
@@ -1502,6 +1505,24 @@ CREATE FUNCTION taskfleet.fingerprint(code text, message text) RETURNS text
     RETURN ((code || ': '::text) || regexp_replace(regexp_replace(regexp_replace("left"(split_part(message, '
 '::text, 1), 200), '''[^'']*''|"[^"]*"'::text, '''…'''::text, 'g'::text), '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}'::text, '#'::text, 'g'::text), '\d+'::text, '#'::text, 'g'::text));
 
+CREATE FUNCTION taskfleet.group_is_marked_v1(given_kind integer, given_group text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO taskfleet.paused_groups (queue_id, group_name, state, changed_at)
+    SELECT kinds.queue_id, given_group, 'resuming', clock_timestamp()
+    FROM taskfleet.kinds
+    WHERE kinds.id = given_kind;
+    RAISE EXCEPTION 'there was none' USING ERRCODE = 'TQ900';
+EXCEPTION
+    WHEN unique_violation THEN
+        RETURN true;
+    WHEN SQLSTATE 'TQ900' THEN
+        RETURN false;
+END;
+$$;
+
 CREATE FUNCTION taskfleet.group_lock(group_name text) RETURNS integer
     LANGUAGE sql IMMUTABLE
     RETURN (hashtext(group_name) & 31);
@@ -1788,10 +1809,20 @@ BEGIN
         UPDATE taskfleet.paused_groups SET state = 'paused'
         WHERE paused_groups.queue_id = given_queue AND paused_groups.group_name = given_group;
         state := 'paused';
-    ELSE
+    ELSIF pg_try_advisory_xact_lock(taskfleet.lock_class('group'), taskfleet.group_lock(given_group))
+        AND NOT EXISTS (
+            SELECT
+            FROM taskfleet.held
+            JOIN taskfleet.kinds ON kinds.id = held.kind_id
+            WHERE held.group_name = given_group AND NOT held.by_hand AND kinds.queue_id = given_queue
+        )
+    THEN
         DELETE FROM taskfleet.paused_groups
         WHERE paused_groups.queue_id = given_queue AND paused_groups.group_name = given_group;
         state := NULL;
+    ELSE
+        UPDATE taskfleet.paused_groups SET moved_to = 0
+        WHERE paused_groups.queue_id = given_queue AND paused_groups.group_name = given_group;
     END IF;
     RETURN NEXT;
 END;
