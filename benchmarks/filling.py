@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from taskfleet.maintenance import run_once
 from taskfleet.store import Database
 
 QUEUE = "bench"
@@ -47,13 +48,15 @@ SELECT kind_id, 5, taskfleet.backlog_bucket(moment, now()), count(*) FROM number
 """
 _CHUNK = 250_000
 _LEDGER_ONLY = """
-INSERT INTO taskfleet.backlog_buckets (kind_id, priority, bucket, waiting)
-SELECT
-    kinds.id, 5, taskfleet.backlog_bucket(now() - make_interval(secs => second), now()),
-    sum(%(tasks)s::double precision / %(seconds)s::integer / kinds.count)::bigint
+INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+SELECT kinds.id, 5, spread.bucket, (%(tasks)s::double precision * spread.seconds / %(seconds)s::integer / kinds.count)::integer
 FROM (SELECT id, count(*) OVER () AS count FROM taskfleet.kinds) AS kinds
-CROSS JOIN generate_series(0, %(seconds)s::integer - 1) AS second
-GROUP BY 1, 2, 3
+CROSS JOIN (
+    -- As the bucket was when a task was five minutes old: folding has to bring together what became wider since.
+    SELECT taskfleet.backlog_bucket(moment, least(now(), moment + interval '5 minutes')) AS bucket, count(*) AS seconds
+    FROM generate_series(now() - make_interval(secs => %(seconds)s::integer), now() - interval '1 second', interval '1 second') AS moment
+    GROUP BY 1
+) AS spread
 """
 _FINISHED = """
 INSERT INTO taskfleet.succeeded_tasks (id, created_at, started_at, finished_at, kind_id, attempt_count)
@@ -87,11 +90,14 @@ async def fill_waiting(database: Database, *, tasks: int, seconds: float) -> Non
 
 
 async def fill_ledger(database: Database, *, tasks: int, seconds: int) -> int:
-    """The ledger of so many waiting tasks, without them; returns its rows."""
+    """The ledger of so many waiting tasks, without them, folded as maintenance does it; returns how many buckets that makes."""
     async with database.connection() as connection:
-        cursor = await connection.execute(_LEDGER_ONLY, {"tasks": tasks, "seconds": seconds})
+        await connection.execute(_LEDGER_ONLY, {"tasks": tasks, "seconds": seconds})
+    await run_once(database, ["fold_ledgers"])
+    async with database.connection() as connection:
         await settle(connection)
-        return cursor.rowcount
+        cursor = await connection.execute("SELECT count(*) FROM taskfleet.backlog_buckets")
+        return int((await cursor.fetchone() or (0,))[0])
 
 
 async def fill_finished(database: Database, tasks: int) -> None:

@@ -14,7 +14,8 @@ from tests.integration.queue.scene import Scene
 from tests.stateful.model import BACKOFF, EXPIRY, FRESH, KIND_TIMEOUT, KINDS, MAX_ATTEMPTS, QUEUE_TIMEOUT, RATE_PERIOD, RETENTION, Limits
 
 Answer = TypeVar("Answer")
-HOUR = 3_600.0
+HOUR = 14_400.0
+"""An hour of the model, in seconds of the database."""
 
 _EMPTY = """
 TRUNCATE taskfleet.tasks, taskfleet.ready, taskfleet.leases, taskfleet.sessions, taskfleet.dead_letters, taskfleet.attempts,
@@ -23,33 +24,34 @@ TRUNCATE taskfleet.tasks, taskfleet.ready, taskfleet.leases, taskfleet.sessions,
     taskfleet.kind_starts, taskfleet.held, taskfleet.cancel_requests, taskfleet.paused_groups
 """
 
-# An hour passes when everything that has a time becomes an hour older. Whole hours, so that the starts of buckets stay starts of buckets.
+# An hour of the model passes when everything that has a time becomes four hours older: the widest bucket of the backlog is as wide, so that
+# the starts of buckets stay starts of buckets.
 # Rows whose time is part of a key go in the order of it: each finds its new place free.
 _HOUR_PASSES = (
-    """UPDATE taskfleet.ready SET run_at = run_at - interval '1 hour', due_since = due_since - interval '1 hour',
-        last_attempt_at = last_attempt_at - interval '1 hour'""",
-    """UPDATE taskfleet.leases SET started_at = started_at - interval '1 hour', deadline_at = deadline_at - interval '1 hour',
-        run_at = run_at - interval '1 hour', due_since = due_since - interval '1 hour',
-        last_attempt_at = last_attempt_at - interval '1 hour'""",
-    "UPDATE taskfleet.sessions SET heartbeat_at = heartbeat_at - interval '1 hour', expires_at = expires_at - interval '1 hour'",
-    "UPDATE taskfleet.dead_letters SET failed_at = failed_at - interval '1 hour', due_since = due_since - interval '1 hour'",
-    "UPDATE taskfleet.held SET run_at = run_at - interval '1 hour', due_since = due_since - interval '1 hour'",
-    "UPDATE taskfleet.queues SET resumed_at = resumed_at - interval '1 hour'",
-    "UPDATE taskfleet.kinds SET resumed_at = resumed_at - interval '1 hour'",
-    "UPDATE taskfleet.missing_entities SET until = until - interval '1 hour'",
-    "UPDATE taskfleet.backlog_ledger SET bucket = bucket - interval '1 hour'",
+    """UPDATE taskfleet.ready SET run_at = run_at - interval '4 hours', due_since = due_since - interval '4 hours',
+        last_attempt_at = last_attempt_at - interval '4 hours'""",
+    """UPDATE taskfleet.leases SET started_at = started_at - interval '4 hours', deadline_at = deadline_at - interval '4 hours',
+        run_at = run_at - interval '4 hours', due_since = due_since - interval '4 hours',
+        last_attempt_at = last_attempt_at - interval '4 hours'""",
+    "UPDATE taskfleet.sessions SET heartbeat_at = heartbeat_at - interval '4 hours', expires_at = expires_at - interval '4 hours'",
+    "UPDATE taskfleet.dead_letters SET failed_at = failed_at - interval '4 hours', due_since = due_since - interval '4 hours'",
+    "UPDATE taskfleet.held SET run_at = run_at - interval '4 hours', due_since = due_since - interval '4 hours'",
+    "UPDATE taskfleet.queues SET resumed_at = resumed_at - interval '4 hours'",
+    "UPDATE taskfleet.kinds SET resumed_at = resumed_at - interval '4 hours'",
+    "UPDATE taskfleet.missing_entities SET until = until - interval '4 hours'",
+    "UPDATE taskfleet.backlog_ledger SET bucket = bucket - interval '4 hours'",
     """WITH gone AS (DELETE FROM taskfleet.backlog_buckets RETURNING *),
         sorted AS MATERIALIZED (SELECT * FROM gone ORDER BY bucket)
-    INSERT INTO taskfleet.backlog_buckets SELECT kind_id, priority, bucket - interval '1 hour', waiting FROM sorted""",
+    INSERT INTO taskfleet.backlog_buckets SELECT kind_id, priority, bucket - interval '4 hours', waiting FROM sorted""",
     """WITH gone AS (DELETE FROM taskfleet.kind_starts RETURNING *),
         sorted AS MATERIALIZED (SELECT * FROM gone ORDER BY window_start)
     INSERT INTO taskfleet.kind_starts
-    SELECT kind_id, window_start - interval '1 hour', window_end - interval '1 hour', starts FROM sorted""",
+    SELECT kind_id, window_start - interval '4 hours', window_end - interval '4 hours', starts FROM sorted""",
 )
 
 _WHERE = """
 SELECT task_id, kinds.name AS kind, state, priority, attempts, token, session_id AS session,
-    extract(epoch FROM run_at - clock_timestamp())::double precision / 3600 AS due_in
+    extract(epoch FROM run_at - clock_timestamp())::double precision / 14400 AS due_in
 FROM (
     SELECT task_id, kind_id, 'waiting' AS state, priority, attempt_count AS attempts, NULL::uuid AS token, NULL::uuid AS session_id, run_at
     FROM taskfleet.ready

@@ -19,34 +19,67 @@ from tests.integration.queue.scene import Scene, completed, failed, ids, release
 HISTORY = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
+NARROWEST = timedelta(seconds=5)
+CLASSES = (
+    (timedelta(hours=4), timedelta(hours=16)),
+    (timedelta(hours=1), timedelta(hours=2)),
+    (timedelta(minutes=15), timedelta(hours=1)),
+    (timedelta(minutes=5), timedelta(minutes=20)),
+    (timedelta(minutes=1), timedelta(minutes=4)),
+    (timedelta(seconds=15), timedelta(minutes=1)),
+)
+"""Width of a bucket, and the age of its start from which it is used."""
+
+
+def floor(moment: datetime, width: timedelta) -> datetime:
+    epoch = datetime(2000, 1, 1, tzinfo=UTC)
+    return epoch + (moment - epoch) // width * width
+
+
 def bucket_of(moment: datetime, now: datetime) -> datetime:
     """backlog_bucket, written a second time: the widest floor whose age says so."""
-
-    def floor(seconds: int) -> datetime:
-        epoch = datetime(2000, 1, 1, tzinfo=UTC)
-        return epoch + (moment - epoch) // timedelta(seconds=seconds) * timedelta(seconds=seconds)
-
-    if now - floor(3_600) >= timedelta(hours=2):
-        return floor(3_600)
-    if now - floor(60) >= timedelta(minutes=6):
-        return floor(60)
-    return floor(5)
+    return next((floor(moment, width) for width, least_age in CLASSES if now - floor(moment, width) >= least_age), floor(moment, NARROWEST))
 
 
-@given(moment=HISTORY, age=st.floats(-86_400, 200_000), later=st.floats(0, 200_000))
-def test_bucket_of_a_bucket_is_the_bucket_of_its_tasks(moment: datetime, age: float, later: float) -> None:
+def bucket_before(moment: datetime, now: datetime) -> datetime:
+    """What backlog_bucket was before migration 0026: its buckets are still there when the new one comes."""
+    for width, least_age in ((timedelta(hours=1), timedelta(hours=2)), (timedelta(minutes=1), timedelta(minutes=6))):
+        if now - floor(moment, width) >= least_age:
+            return floor(moment, width)
+    return floor(moment, NARROWEST)
+
+
+SPANS = st.one_of(st.floats(0, 400), st.floats(0, 10_000), st.floats(0, 200_000))
+
+
+@pytest.mark.parametrize("before", [bucket_of, bucket_before])
+@given(moment=HISTORY, age=st.one_of(SPANS, st.floats(-86_400, 0)), later=SPANS)
+def test_bucket_of_a_bucket_is_the_bucket_of_its_tasks(
+    before: Callable[[datetime, datetime], datetime], moment: datetime, age: float, later: float
+) -> None:
     now = moment + timedelta(seconds=age)
     afterwards = now + timedelta(seconds=later)
 
-    widened = bucket_of(bucket_of(moment, now), afterwards)
+    widened = bucket_of(before(moment, now), afterwards)
 
     assert widened == bucket_of(moment, afterwards)
     assert widened <= moment
 
 
+@given(moment=HISTORY, age=st.one_of(SPANS, st.floats(-86_400, 0)))
+def test_age_of_a_bucket_is_never_too_low_and_by_a_part_too_high(moment: datetime, age: float) -> None:
+    now = moment + timedelta(seconds=age)
+
+    # Not `age`: the moments are rounded to microseconds.
+    real, shown = (now - moment).total_seconds(), (now - bucket_of(moment, now)).total_seconds()
+
+    assert real <= shown <= real + max(5, real if real >= 3_600 else real / 3)
+
+
 async def test_database_knows_the_same_buckets(scene: Scene) -> None:
     now = datetime.now(UTC)
-    moments = [now - timedelta(seconds=random.uniform(-500, 20_000)) for _ in range(500)]
+    spans = (100, 2_000, 20_000, 200_000)
+    moments = [now - timedelta(seconds=random.uniform(-span / 10, span)) for span in spans for _ in range(250)]
 
     rows = await scene.rows(
         "SELECT moment, taskfleet.backlog_bucket(moment, %s) AS bucket FROM unnest(%s::timestamptz[]) AS moment", now, moments
@@ -129,7 +162,7 @@ async def test_ledgers_tell_the_truth_under_concurrent_chaos(scene: Scene, seed:
     await run_once(scene.database)
     assert await scene.faults() == []
     measured = (await scene.operator.measure([scene.queue]))[scene.queue]
-    assert sum(bucket.count for bucket in measured.ready) + measured.scheduled == await scene.count("ready")
+    assert sum(profile.count for profile in measured.ready) + measured.scheduled == await scene.count("ready")
 
 
 async def test_task_committed_late_is_not_hidden_by_a_mark(scene: Scene, connection: "psycopg.Connection[tuple[object, ...]]") -> None:

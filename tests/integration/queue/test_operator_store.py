@@ -40,12 +40,30 @@ async def test_age_profile_tells_count_and_age_by_kind_and_priority(scene: Scene
 
     ready = (await measured(scene)).ready
 
-    assert [(bucket.kind, bucket.priority, bucket.count) for bucket in ready] == [("send", 9, 5), ("send", 5, 10), ("resize", 5, 3)]
-    assert [bucket.oldest_seconds for bucket in ready] == [
-        pytest.approx(20_000 + 1_800, abs=1_830),
-        pytest.approx(102, abs=7),
-        pytest.approx(4, abs=7),
+    assert [(profile.kind, profile.priority, profile.counts) for profile in ready] == [
+        ("resize", 5, (3,)),
+        ("send", 5, (10,)),
+        ("send", 9, (5,)),
     ]
+    assert [profile.oldest_seconds for profile in ready] == [
+        pytest.approx(4, abs=7),
+        pytest.approx(108, abs=12),
+        pytest.approx(20_000 + 1_800, abs=1_830),
+    ]
+
+
+async def test_buckets_of_any_width_add_up_to_one_profile(scene: Scene) -> None:
+    await scene.fill(40, age=4_000, apart=100)
+    await scene.rows(
+        "INSERT INTO taskfleet.backlog_buckets SELECT kind_id, priority, bucket, sum(delta) FROM taskfleet.backlog_ledger GROUP BY 1, 2, 3"
+    )
+    await scene.rows("UPDATE taskfleet.backlog_ledger SET delta = -delta")
+    await scene.rows("INSERT INTO taskfleet.backlog_ledger SELECT kind_id, priority, run_at, 1 FROM taskfleet.ready")
+
+    ready = (await measured(scene)).ready
+
+    assert [(profile.kind, profile.count) for profile in ready] == [("send", 40)]
+    assert list(ready[0].ages) == sorted(set(ready[0].ages), reverse=True)
 
 
 async def test_no_task_is_older_than_its_bucket_says(scene: Scene) -> None:
@@ -54,9 +72,9 @@ async def test_no_task_is_older_than_its_bucket_says(scene: Scene) -> None:
     ready = (await measured(scene)).ready
 
     oldest = await scene.value("SELECT extract(epoch FROM clock_timestamp() - min(run_at)) FROM taskfleet.ready")
-    assert float(oldest) - 5 <= max(bucket.oldest_seconds for bucket in ready) <= float(oldest) + 3_600
-    assert sum(bucket.count for bucket in ready) == 200
-    assert len(ready) < 200
+    assert float(oldest) - 5 <= max(profile.oldest_seconds for profile in ready) <= float(oldest) + 3_600
+    assert sum(profile.count for profile in ready) == 200
+    assert len(ready[0].ages) < 200
 
 
 async def test_scheduled_tasks_are_not_ready_and_become_so_by_themselves(scene: Scene) -> None:
@@ -66,7 +84,7 @@ async def test_scheduled_tasks_are_not_ready_and_become_so_by_themselves(scene: 
 
     seen = await measured(scene)
 
-    assert (seen.scheduled, seen.scheduled_soon, sum(bucket.count for bucket in seen.ready)) == (7, 3, 2)
+    assert (seen.scheduled, seen.scheduled_soon, sum(profile.count for profile in seen.ready)) == (7, 3, 2)
 
 
 async def test_running_tasks_and_sessions_are_counted(scene: Scene) -> None:
@@ -114,7 +132,7 @@ async def test_queues_do_not_see_each_other(scene: Scene) -> None:
 
     seen = await scene.operator.measure([QUEUE, "other"])
 
-    assert {name: [(bucket.kind, bucket.count) for bucket in item.ready] for name, item in seen.items()} == {
+    assert {name: [(profile.kind, profile.count) for profile in item.ready] for name, item in seen.items()} == {
         QUEUE: [("send", 2)],
         "other": [("send", 3)],
     }

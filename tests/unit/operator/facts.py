@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from taskfleet.models import AgeBucket, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
+from taskfleet.models import AgeProfile, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
 from taskfleet_operator.api.reading import read_task_queue
 from taskfleet_operator.api.task_queue import QueueKey, TaskQueue
 from taskfleet_operator.errors import Fault
@@ -52,7 +52,7 @@ def measurement(*sessions: SessionSeen, ready: int = 10, running: int = 2, **fie
     values: dict[str, Any] = {
         "queue": "episodes",
         "measured_at": NOON,
-        "ready": (AgeBucket(kind="nap", priority=5, count=ready, oldest_seconds=30.0),) if ready else (),
+        "ready": (AgeProfile(kind="nap", priority=5, counts=[ready], ages=[30.0]),) if ready else (),
         "running": (KindRunning(kind="nap", count=running, running_seconds=3.0),) if running else (),
         "sessions": sessions,
         "scheduled": 4,

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from taskfleet.models import AgeBucket, KindRunning, QueueMeasurement
+from taskfleet.models import AgeProfile, KindRunning, QueueMeasurement
 from taskfleet_worker import Tasks
 from taskfleet_worker.check import claim_lines, manner, queue_line
 from tests.support.workers import SETTINGS
@@ -10,9 +10,9 @@ MEASURED = QueueMeasurement(
     queue="mail",
     measured_at=datetime(2026, 1, 1, tzinfo=UTC),
     ready=[
-        AgeBucket(kind="letter", priority=5, count=7, oldest_seconds=60.0),
-        AgeBucket(kind="letter", priority=1, count=2, oldest_seconds=5.0),
-        AgeBucket(kind="resize", priority=5, count=3, oldest_seconds=5.0),
+        AgeProfile(kind="letter", priority=5, counts=[7], ages=[60.0]),
+        AgeProfile(kind="letter", priority=1, counts=[2], ages=[5.0]),
+        AgeProfile(kind="resize", priority=5, counts=[3], ages=[5.0]),
     ],
     scheduled=4,
     running=[KindRunning(kind="letter", count=2, running_seconds=3.0)],

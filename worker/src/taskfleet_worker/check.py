@@ -49,8 +49,8 @@ def queue_line(queue: str, measured: QueueMeasurement | None) -> str:
 def claim_lines(settings: WorkerSettings, handlers: Mapping[str, Handler], measured: QueueMeasurement | None) -> Sequence[str]:
     """What a worker would claim now, and what waits for others."""
     ready: dict[str, int] = {}
-    for bucket in measured.ready if measured else ():
-        ready[bucket.kind] = ready.get(bucket.kind, 0) + bucket.count
+    for profile in measured.ready if measured else ():
+        ready[profile.kind] = ready.get(profile.kind, 0) + profile.count
     ours = {kind: count for kind, count in ready.items() if kind in handlers}
     others = {kind: count for kind, count in ready.items() if kind not in handlers}
     total = sum(ours.values())

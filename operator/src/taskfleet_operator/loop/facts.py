@@ -51,7 +51,7 @@ class QueueFacts:
     @property
     def ready_tasks(self) -> int:
         """Tasks that wait."""
-        return sum(bucket.count for bucket in self.measurement.ready) if self.measurement else 0
+        return sum(profile.count for profile in self.measurement.ready) if self.measurement else 0
 
     @property
     def running_tasks(self) -> int:
@@ -61,4 +61,4 @@ class QueueFacts:
     @property
     def oldest_seconds(self) -> float:
         """How long the oldest ready task has waited."""
-        return max((bucket.oldest_seconds for bucket in self.measurement.ready), default=0.0) if self.measurement else 0.0
+        return max((profile.oldest_seconds for profile in self.measurement.ready), default=0.0) if self.measurement else 0.0

@@ -61,9 +61,9 @@ class Notes:
             desired=decision.desired,
             reason=decision.reason.value,
             message=decision.message,
-            ready=sum(bucket.count for bucket in measurement.ready),
+            ready=sum(profile.count for profile in measurement.ready),
             running=sum(kind.count for kind in measurement.running),
-            oldest_seconds=max((bucket.oldest_seconds for bucket in measurement.ready), default=0.0),
+            oldest_seconds=max((profile.oldest_seconds for profile in measurement.ready), default=0.0),
             ceiling=decision.claim_ceiling,
             steps=tuple(
                 {"name": step.name, "did": step.did, "slots": step.slots, "reason": step.reason.value if step.reason else None}

@@ -73,9 +73,10 @@ def pods_of(measurement: QueueMeasurement) -> Mapping[object, str]:
 def _ready(measurement: QueueMeasurement) -> tuple[ReadyTasks, ...]:
     """Add up priorities: the law asks how old work is, not how urgent."""
     counts: dict[tuple[str, float], int] = {}
-    for bucket in measurement.ready:
-        place = (bucket.kind, bucket.oldest_seconds)
-        counts[place] = counts.get(place, 0) + bucket.count
+    for profile in measurement.ready:
+        for count, age in zip(profile.counts, profile.ages, strict=True):
+            place = (profile.kind, age)
+            counts[place] = counts.get(place, 0) + count
     return tuple(ReadyTasks(kind=kind, count=count, oldest_seconds=oldest) for (kind, oldest), count in counts.items())
 
 

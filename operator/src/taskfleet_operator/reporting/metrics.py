@@ -137,9 +137,9 @@ def _lengths(facts: QueueFacts) -> dict[tuple[str, str], int]:
     assert facts.measurement is not None
     known = _own_series(facts)
     lengths: dict[tuple[str, str], int] = {("", "scheduled"): facts.measurement.scheduled, ("", "failed"): facts.measurement.failed}
-    for bucket in facts.measurement.ready:
-        place = (known.get(bucket.kind, OTHER), "ready")
-        lengths[place] = lengths.get(place, 0) + bucket.count
+    for profile in facts.measurement.ready:
+        place = (known.get(profile.kind, OTHER), "ready")
+        lengths[place] = lengths.get(place, 0) + profile.count
     for running in facts.measurement.running:
         place = (known.get(running.kind, OTHER), "running")
         lengths[place] = lengths.get(place, 0) + running.count
@@ -164,6 +164,6 @@ def _own_series(facts: QueueFacts) -> dict[str, str]:
     """Give the kinds that get a series of their own: the first by name, so that it is the same ones every time."""
     assert facts.measurement is not None
     measured = facts.measurement
-    kinds = {bucket.kind for bucket in measured.ready} | {running.kind for running in measured.running}
+    kinds = {profile.kind for profile in measured.ready} | {running.kind for running in measured.running}
     kinds |= {total.kind for total in measured.outcomes}
     return {kind: kind for kind in sorted(kinds)[:MOST_KINDS]}

@@ -1,6 +1,6 @@
 """The simulated queue: who waits, in what order they are claimed, and how old they look to the operator.
 
-The operator sees ages as the ledger has them: buckets of 5 s below five minutes, a minute below an hour, an hour beyond.
+The operator sees ages as the ledger has them (backlog_bucket): in buckets that are wider the older they are.
 Two lanes as in the real queue: tasks older than the lanes' limit have their share of the claims and whatever the fresh ones leave over.
 """
 
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from taskfleet_operator.scaling import KindLimits, Lanes, ReadyTasks
 from taskfleet_operator.simulation.tasks import SimulatedTask
+
+CLASSES = ((14_400, 57_600), (3_600, 7_200), (900, 3_600), (300, 1_200), (60, 240), (15, 60))
+"""Width of a bucket, and the age of its start from which it is used, in seconds; 5 s before that."""
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -119,6 +122,4 @@ def _floor(at: float, width: float) -> float:
 
 
 def _widened(start: float, now: float) -> float:
-    if now - _floor(start, 3600) >= 7200:
-        return _floor(start, 3600)
-    return _floor(start, 60) if now - _floor(start, 60) >= 360 else start
+    return next((floor for width, least_age in CLASSES if now - (floor := _floor(start, width)) >= least_age), start)

@@ -80,11 +80,11 @@ def glance_of(measurement: QueueMeasurement, *, decision: DecisionRecord | None,
         outcomes[key] = outcomes.get(key, 0) + outcome.count
     return Glance(
         seconds=seconds,
-        waiting=measurement.scheduled + sum(bucket.count for bucket in measurement.ready),
+        waiting=measurement.scheduled + sum(profile.count for profile in measurement.ready),
         running=sum(kind.count for kind in measurement.running),
         workers=max(len(measurement.sessions), decision.replicas if decision else 0),
         slots=sum(session.slots for session in measurement.sessions),
-        oldest_seconds=max((bucket.oldest_seconds for bucket in measurement.ready), default=0.0),
+        oldest_seconds=max((profile.oldest_seconds for profile in measurement.ready), default=0.0),
         outcomes=outcomes,
         answers=answers,
         decision=decision,

@@ -1,14 +1,20 @@
 -- Merge buckets of the backlog that have aged into wider ones.
 --
--- Returns one row: how many were merged.
+--   limit  integer  most buckets
+--
+-- Returns one row: how many were merged. Readers widen for themselves: one that is merged late changes no answer.
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 ),
 aged AS (
     DELETE FROM taskfleet.backlog_buckets
-    USING clock
-    WHERE backlog_buckets.bucket <> taskfleet.backlog_bucket(backlog_buckets.bucket, clock.now)
-    RETURNING backlog_buckets.kind_id, backlog_buckets.priority, backlog_buckets.bucket, backlog_buckets.waiting
+    WHERE ctid = ANY (ARRAY(
+        SELECT backlog_buckets.ctid
+        FROM taskfleet.backlog_buckets CROSS JOIN clock
+        WHERE backlog_buckets.bucket <> taskfleet.backlog_bucket(backlog_buckets.bucket, clock.now)
+        LIMIT %(limit)s::integer
+    ))
+    RETURNING kind_id, priority, bucket, waiting
 ),
 merged AS (
     INSERT INTO taskfleet.backlog_buckets AS known (kind_id, priority, bucket, waiting)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from taskfleet.models import AgeBucket
+from taskfleet.models import AgeProfile
 from taskfleet_operator.api.task_queue import QueueKey
 from taskfleet_operator.loop.fleet import FleetState
 from taskfleet_operator.loop.observe import observation_of, pods_of, startups
@@ -35,9 +35,7 @@ def test_replicas_without_a_session_are_starting() -> None:
 
 
 def test_priorities_of_one_kind_and_age_are_added_up() -> None:
-    ready = tuple(
-        AgeBucket(kind="nap", priority=priority, count=5, oldest_seconds=age) for priority, age in ((1, 10.0), (5, 10.0), (5, 20.0))
-    )
+    ready = tuple(AgeProfile(kind="nap", priority=priority, counts=[5], ages=[age]) for priority, age in ((1, 10.0), (5, 10.0), (5, 20.0)))
 
     observation = observation_of(KEY, replace(measurement(), ready=ready), FleetState())
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from taskfleet.models import AgeBucket, OutcomeCount
+from taskfleet.models import AgeProfile, OutcomeCount
 from taskfleet_operator.loop.facts import QueueFacts
 from taskfleet_operator.reporting.metrics import MOST_KINDS, FleetMetrics
 from tests.unit.operator.facts import FAULT, facts, known, measurement
@@ -75,7 +75,7 @@ def test_changes_of_replicas_are_counted_by_direction_and_reason() -> None:
 
 def test_labels_are_bounded() -> None:
     kinds = [f"kind-{number:03}" for number in range(MOST_KINDS + 5)]
-    ready = tuple(AgeBucket(kind=kind, priority=5, count=1, oldest_seconds=1) for kind in kinds)
+    ready = tuple(AgeProfile(kind=kind, priority=5, counts=[1], ages=[1]) for kind in kinds)
     odd = (OutcomeCount(kind="kind-000", outcome="failed", code="SOMETHING_ELSE", count=3, busy_seconds=0),)
     metrics = FleetMetrics()
 

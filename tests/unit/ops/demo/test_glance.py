@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from taskfleet.models import AgeBucket, DecisionRecord, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
+from taskfleet.models import AgeProfile, DecisionRecord, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
 from taskfleet.words import ErrorCode, Outcome
 from taskfleet_ops.demo.downstream.answers import AnswerCounts
 from taskfleet_ops.demo.glance import Glance, History, glance_of
@@ -63,8 +63,8 @@ def test_a_measurement_is_added_up_over_kinds() -> None:
         queue="episodes",
         measured_at=NOW,
         ready=[
-            AgeBucket(kind="transcode", priority=5, count=7, oldest_seconds=60),
-            AgeBucket(kind="index", priority=5, count=2, oldest_seconds=259_200),
+            AgeProfile(kind="transcode", priority=5, counts=[7], ages=[60]),
+            AgeProfile(kind="index", priority=5, counts=[2], ages=[259_200]),
         ],
         scheduled=3,
         running=[KindRunning(kind="transcode", count=4, running_seconds=1), KindRunning(kind="index", count=1, running_seconds=1)],

@@ -1,24 +1,53 @@
 """Measurements as the database gives them. Pure."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, Self
 from uuid import UUID
 
-from taskfleet.models import AgeBucket, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
+from taskfleet.models import AgeProfile, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
+
+_start = itemgetter(0)
+SOON_SECONDS = 60
+"""Scheduled tasks that are due within so long are counted apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """What waits in one queue."""
+
+    ready: Sequence[AgeProfile]
+    scheduled: int
+    scheduled_soon: int
+
+    @classmethod
+    def of(cls, profiles: Sequence[tuple[str, int, Sequence[int], Sequence[int]]], *, now: float) -> Self:
+        """Add up kinds, priorities, starts of buckets and what each start gained or lost; `now` in seconds since 1970, as the starts."""
+        ready: list[AgeProfile] = []
+        scheduled = soon = 0
+        for kind, priority, starts, deltas in profiles:
+            waiting = sorted(_waiting(starts, deltas))
+            due = bisect_right(waiting, now, key=_start)
+            if due:
+                since, counts = zip(*waiting[:due], strict=True)
+                ready.append(AgeProfile(kind=kind, priority=priority, counts=counts, ages=[now - start for start in since]))
+            scheduled += sum(count for _, count in waiting[due:])
+            soon += sum(count for start, count in waiting[due:] if start <= now + SOON_SECONDS)
+        return cls(ready=tuple(ready), scheduled=scheduled, scheduled_soon=soon)
 
 
 def measurement_from(row: Mapping[str, Any]) -> QueueMeasurement:
     """The measurement that a row of measure_queues.sql tells of."""
+    backlog = Backlog.of(row["waiting"], now=row["measured_at"].timestamp())
     return QueueMeasurement(
         queue=row["queue"],
         measured_at=row["measured_at"],
-        ready=tuple(
-            AgeBucket(kind=kind, priority=priority, count=count, oldest_seconds=max(age, 0.0))
-            for kind, priority, count, age in row["ready"]
-        ),
-        scheduled=row["scheduled"],
-        scheduled_soon=row["scheduled_soon"],
+        ready=backlog.ready,
+        scheduled=backlog.scheduled,
+        scheduled_soon=backlog.scheduled_soon,
         running=tuple(KindRunning(kind=kind, count=count, running_seconds=seconds) for kind, count, seconds in row["running"]),
         sessions=tuple(_session(session) for session in row["sessions"]),
         enqueued_total=row["enqueued_total"],
@@ -29,6 +58,17 @@ def measurement_from(row: Mapping[str, Any]) -> QueueMeasurement:
         failed=row["failed"],
         paused=row["paused"],
     )
+
+
+def _waiting(starts: Sequence[int], deltas: Sequence[int]) -> Sequence[tuple[int, int]]:
+    """The start of each bucket in which something waits, and how many."""
+    totals = dict(zip(starts, deltas, strict=True))
+    if len(totals) < len(starts):
+        # What is not folded yet, or not widened, comes beside the sum that it belongs to. Adding up is slow, and seldom much.
+        totals = dict.fromkeys(starts, 0)
+        for start, delta in zip(starts, deltas, strict=True):
+            totals[start] += delta
+    return [place for place in totals.items() if place[1] > 0]
 
 
 def _session(session: Mapping[str, Any]) -> SessionSeen:
