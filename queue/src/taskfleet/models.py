@@ -165,6 +165,8 @@ class QueuePolicy:
     max_length: int | None = 1_000_000
     warn_length: int | None = 100_000
     max_payload_bytes: int = 262_144
+    max_result_bytes: int = 262_144
+    """Largest result, as JSON, that is kept; of a larger one only its size is."""
     held: bool = False
     """True: the operator lets nothing be claimed (stopPolicy); a manual pause is another flag, either holds."""
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import psycopg
 import pytest
 
 from taskfleet import (
@@ -214,16 +213,16 @@ async def test_a_task_that_takes_longer_goes_on(scene: Scene, producer: EitherPr
     assert await waiting(producer, task) == "there"
 
 
-async def test_a_result_beyond_the_queues_limit_is_not_kept(
-    scene: Scene, producer: EitherProducer, connection: psycopg.Connection[Any]
-) -> None:
-    task = await claimed(scene, producer)
-    connection.execute("UPDATE taskfleet.queues SET max_result_bytes = 10")
+async def test_a_result_beyond_the_queues_limit_is_not_kept(scene: Scene, producer: EitherProducer) -> None:
+    task, small = await claimed(scene, producer), await claimed(scene, producer)
+    await scene.policy(max_result_bytes=10)
+    await scene.worker.settle(completed(small, result="01234567"))
     await scene.worker.settle(completed(task, result="0123456789"))
 
     error = await raised(waiting(producer, task), ResultTooLargeError)
 
     assert error.size == 12
+    assert await waiting(producer, small) == "01234567"
     assert (await producer.get_task(task.task_id)).result is None
 
 

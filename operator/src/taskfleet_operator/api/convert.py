@@ -40,6 +40,7 @@ def queue_policy(task_queue: TaskQueue) -> QueuePolicy:
         max_length=spec.limits.max_length,
         warn_length=spec.limits.warn_length,
         max_payload_bytes=spec.limits.max_payload_bytes,
+        max_result_bytes=spec.limits.max_result_bytes,
         held=spec.stop_policy != "None",
     )
 

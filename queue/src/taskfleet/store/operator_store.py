@@ -147,6 +147,7 @@ def _columns(policy: QueuePolicy) -> Mapping[str, object]:
         "max_length": policy.max_length,
         "warn_length": policy.warn_length,
         "max_payload_bytes": policy.max_payload_bytes,
+        "max_result_bytes": policy.max_result_bytes,
         "held": policy.held,
     }
 

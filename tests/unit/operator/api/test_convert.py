@@ -47,7 +47,7 @@ WHOLE = read_task_queue(
         lanes={"freshSeconds": 10, "staleSharePercent": 50, "staleWaitSeconds": 20},
         expiry={"waitingSeconds": 100, "runningSeconds": 200},
         retention={"failedSeconds": 0, "succeededSeconds": 3_000},
-        limits={"maxLength": 10, "warnLength": 5, "maxPayloadBytes": 100},
+        limits={"maxLength": 10, "warnLength": 5, "maxPayloadBytes": 100, "maxResultBytes": 50},
         worker={"concurrency": 8, "drainSeconds": 30, "template": {}},
         stopPolicy="Hold",
     )
@@ -83,6 +83,7 @@ def test_queue_policy_carries_all_that_the_database_enforces() -> None:
         max_length=10,
         warn_length=5,
         max_payload_bytes=100,
+        max_result_bytes=50,
         held=True,
     )
 

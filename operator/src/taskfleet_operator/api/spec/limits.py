@@ -46,3 +46,5 @@ class LimitsSpec(ApiModel):
     """Unfinished tasks from which a warning is logged; above maxLength: never."""
     max_payload_bytes: Annotated[int, Field(ge=1, le=104_857_600)] = 262_144
     """Largest payload of a task in bytes."""
+    max_result_bytes: Annotated[int, Field(ge=0, le=104_857_600)] = 262_144
+    """Largest result of a task, in bytes as JSON, that is kept; of a larger one only its size is. 0: none is kept."""

@@ -30,7 +30,7 @@ def _faults(policy: QueuePolicy) -> Iterator[str]:
         yield f"{name}: the queue has no name"
     if not 0 <= policy.stale_share <= 1:
         yield f"{name}: stale_share is {policy.stale_share:g}, it must be between 0 and 1"
-    for field, least in (("fresh_seconds", 0), ("max_concurrent", 0), ("max_length", 0), ("warn_length", 0)):
+    for field, least in (("fresh_seconds", 0), ("max_concurrent", 0), ("max_length", 0), ("warn_length", 0), ("max_result_bytes", 0)):
         value = getattr(policy, field)
         if value is not None and value < least:
             yield f"{name}: {field} is {value:g}, it must be {least} or more"
