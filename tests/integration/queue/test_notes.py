@@ -1,7 +1,5 @@
 """What handlers say while they run, as the database keeps it."""
 
-from dataclasses import replace
-
 import pytest
 
 from taskfleet.models import Completion, KindPolicy, LeaseNote, Settlement
@@ -40,7 +38,7 @@ async def test_an_extension_counts_from_now_never_shortens_and_stays_below_the_q
 @pytest.mark.requirement("B2")
 async def test_a_word_about_a_lost_lease_is_refused(scene: Scene) -> None:
     lost, kept = await scene.claimed(2)
-    other = replace(lost.lease, token=scene.sessions[0])
+    other = lost.lease._replace(token=scene.sessions[0])
     refused = await scene.worker.note([LeaseNote(lease=lease, progress={"share": 1.0}) for lease in (other, kept.lease)])
 
     assert tuple(refused) == (lost.task_id,)

@@ -136,7 +136,7 @@ async def test_a_batch_that_nobody_wants_any_more_is_cancelled() -> None:
         await asyncio.Event().wait()
 
     workshop = Workshop(tasks)
-    workshop.jobs.start([replace(task, timeout_seconds=0.01) for task in TWO])
+    workshop.jobs.start([task._replace(timeout_seconds=0.01) for task in TWO])
     assert await workshop.jobs.finished(within=5.0)
 
     records = [ending.record for ending in workshop.outbox.take(10)]

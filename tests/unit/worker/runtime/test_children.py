@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -111,7 +110,7 @@ async def test_a_time_out_ends_the_process_and_frees_the_slot(workshop: Workshop
 
 
 async def test_a_call_that_is_stopped_before_its_child_is_up_leaves_the_child_to_the_next(workshop: Workshop) -> None:
-    stopped = await workshop.ending_of(replace(claimed_task(1, kind="sum", payload={"numbers": [1]}), timeout_seconds=0.0001))
+    stopped = await workshop.ending_of(claimed_task(1, kind="sum", payload={"numbers": [1]}, timeout_seconds=0.0001))
     await asyncio.sleep(0)
     after = await workshop.ending_of(claimed_task(2, kind="sum", payload={"numbers": [2]}))
 

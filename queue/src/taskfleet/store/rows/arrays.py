@@ -11,9 +11,14 @@ def bigints(numbers: Iterable[int]) -> str:
 
 
 def uuids(values: Iterable[UUID]) -> str:
-    """`{4bf9…,00f0…}`, to be cast to uuid[]; the tokens of a batch are mostly the same few objects, each is written out once."""
-    known: dict[UUID, str] = {}
-    return "{" + ",".join([known.get(value) or known.setdefault(value, str(value)) for value in values]) + "}"
+    """`{4bf9…,00f0…}`, to be cast to uuid[]; neighbours in a batch are mostly one object, which is written out once."""
+    texts: list[str] = []
+    last, text = None, ""
+    for value in values:
+        if value is not last:
+            last, text = value, str(value)
+        texts.append(text)
+    return "{" + ",".join(texts) + "}"
 
 
 def texts(values: Iterable[str]) -> str:

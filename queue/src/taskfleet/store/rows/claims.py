@@ -1,6 +1,8 @@
 """Claims as the database takes and gives them. Pure."""
 
+import json
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -27,26 +29,16 @@ def claim_parameters(
 def claim_from(rows: Sequence[tuple[Any, ...]]) -> Claim:
     """The claim that the rows of claim_tasks.sql tell of."""
     verdict, limited, task_id = rows[0][:3]
-    tasks = () if task_id is None else tuple(map(_task, rows))
-    return Claim(verdict=Verdict(verdict), tasks=tasks, limited=limited)
+    return Claim(verdict=Verdict(verdict), tasks=() if task_id is None else _tasks(rows), limited=limited)
 
 
-def _task(row: tuple[Any, ...]) -> ClaimedTask:
-    # Unpacked in the order of the columns: it runs once a task, and is the cheapest there is.
-    (_, _, task_id, token, kind, payload, headers, group, entity, priority, attempt, max_attempts, run_at, waited, timeout, missing) = row
-    return ClaimedTask(
-        task_id=task_id,
-        token=token,
-        kind=kind,
-        payload=payload,
-        headers=headers,
-        group=group,
-        entity=entity,
-        priority=priority,
-        attempt=attempt,
-        max_attempts=max_attempts,
-        run_at=run_at,
-        waited_seconds=waited,
-        timeout_seconds=timeout,
-        entity_missing=missing,
-    )
+def _tasks(rows: Sequence[tuple[Any, ...]]) -> Sequence[ClaimedTask]:
+    # Column by column: a claim has one token, and its payloads are decoded together in half the time that one by one would take.
+    (_, _, ids, tokens, kinds, payloads, *others) = zip(*rows, strict=True)
+    return tuple(map(ClaimedTask._make, zip(ids, repeat(UUID(tokens[0])), kinds, _decoded(payloads), *others)))
+
+
+def _decoded(payloads: Sequence[str | None]) -> Sequence[object]:
+    """The values of JSON texts as PostgreSQL writes them; None where there is none."""
+    values: list[object] = json.loads(f"[{','.join(['null' if text is None else text for text in payloads])}]")
+    return values
