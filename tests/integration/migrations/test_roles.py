@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 
 from taskfleet import NewTask, Producer
 from taskfleet.errors import MigrationError, SettingsError
-from taskfleet.maintenance import run_once
+from taskfleet.maintenance import MaintenanceSettings, run_once
 from taskfleet.migrations import RoleNames, apply_roles, roles_sql
 from taskfleet.migrations.drift import expected_objects
 from taskfleet.migrations.roles import RIGHTS
@@ -146,6 +146,84 @@ async def test_an_operator_measures_leads_and_maintains_and_cannot_claim(url_of:
 
     assert (list(measured), state) == (["mail"], {"a": 1})
     assert answers == dict.fromkeys(answers, True)
+
+
+_OLD_DAYS = """
+SELECT taskfleet.create_partitions_v1(current_date - 60, 2);
+INSERT INTO taskfleet.queues (name) VALUES ('mail');
+INSERT INTO taskfleet.kinds (queue_id, name) SELECT id, 'send' FROM taskfleet.queues;
+INSERT INTO taskfleet.succeeded_tasks (id, created_at, started_at, finished_at, kind_id, attempt_count)
+SELECT 1, now() - interval '60 days', now() - interval '60 days', now() - interval '60 days', id, 1 FROM taskfleet.kinds;
+INSERT INTO taskfleet.state_ledger (kind_id, state, delta) SELECT id, 'succeeded', 1 FROM taskfleet.kinds;
+INSERT INTO taskfleet.audit_log (at, actor, action, outcome) VALUES (now() - interval '60 days', 'ada', 'retry', 'done');
+"""
+
+
+@pytest.fixture
+def old_days(database_url: str) -> set[str]:
+    """Six days that nobody keeps, one of them with an audit entry; returns the names of their partitions."""
+    before = partitions_of(database_url)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(_OLD_DAYS)
+    return partitions_of(database_url) - before
+
+
+def partitions_of(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        return {name for (name,) in connection.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '_[0-9]{8}$'")}
+
+
+@pytest.mark.requirement("D2")
+@pytest.mark.parametrize("role", ["worker", "operator"])
+async def test_days_that_nobody_keeps_are_dropped_under_the_roles_of_maintenance(
+    url_of: Url, database_url: str, old_days: set[str], role: str
+) -> None:
+    before = partitions_of(database_url)
+    async with scene_at(url_of(role)) as scene:
+        first = await run_once(scene.database, ["drop_old_partitions"])
+    async with scene_at(database_url) as scene:
+        faults = await scene.faults()
+    gone = before - partitions_of(database_url)
+
+    # Six days: the one with an audit entry stays until somebody who may read it has forgotten that.
+    assert first == {"drop_old_partitions": 5}
+    assert (gone, len(old_days - gone)) == (gone & old_days, 1)
+    assert faults == []
+    async with scene_at(url_of("ops")) as scene:
+        forgotten = await run_once(scene.database, ["trim_audit"])
+    async with scene_at(url_of(role)) as scene:
+        last = await run_once(scene.database, ["drop_old_partitions"])
+    assert (forgotten, last) == ({"trim_audit": 1}, {"drop_old_partitions": 1})
+    assert partitions_of(database_url) & old_days == set()
+
+
+@pytest.mark.requirement("D2")
+async def test_nobody_can_have_a_day_dropped_that_is_kept_or_is_none(url_of: Url, database_url: str, old_days: set[str]) -> None:
+    before = partitions_of(database_url)
+    with psycopg.connect(database_url) as connection:
+        (today,) = connection.execute("SELECT to_char(current_date, 'YYYYMMDD')").fetchone() or ("",)
+        connection.execute("UPDATE taskfleet.queues SET succeeded_retention_seconds = 8640000")
+    named = [f"{relation}_{today}" for relation in ("attempts", "succeeded_tasks", "audit_log")]
+    with psycopg.connect(url_of("worker")) as connection:
+        answers = [
+            connection.execute("SELECT taskfleet.drop_day_v1(%s, -1e9)", [name]).fetchone()
+            for name in [*named, *old_days, "tasks", "leases", ""]
+        ]
+
+    empty_audit = [name for name in old_days if name.startswith("audit_log")]
+    assert len([answer for answer in answers if answer != (None,)]) == len(empty_audit) - 1
+    assert len(before - partitions_of(database_url)) == len(empty_audit) - 1
+
+
+@pytest.mark.requirement("D2")
+async def test_a_day_that_is_read_is_left_for_the_next_run_under_a_role_too(url_of: Url, database_url: str, old_days: set[str]) -> None:
+    with psycopg.connect(database_url) as reader:
+        reader.execute("SELECT count(*) FROM taskfleet.attempts")
+        async with scene_at(url_of("worker")) as scene:
+            handled = await run_once(scene.database, ["drop_old_partitions"], settings=MaintenanceSettings(drop_lock_seconds=0.05))
+
+    assert handled == {"drop_old_partitions": 3}
+    assert len([name for name in old_days & partitions_of(database_url) if name.startswith("attempts")]) == 2
 
 
 async def test_ops_reads_and_mends_everything_but_changes_no_relation(url_of: Url) -> None:

@@ -3,7 +3,7 @@
 --   least_seconds  double precision  retention where no queue says more
 --   audit_seconds  double precision  how long the audit log is kept; 0: for ever
 --
--- Returns rows: relation, partition (both without schema), attached.
+-- Returns rows: relation, partition (both without schema), detaching, least_seconds.
 WITH kept AS (
     SELECT greatest(max(queues.succeeded_retention_seconds), max(queues.failed_retention_seconds), %(least_seconds)s::double precision) AS seconds
     FROM taskfleet.queues
@@ -11,7 +11,8 @@ WITH kept AS (
 SELECT
     parents.relname AS relation,
     partitions.relname AS partition,
-    pg_inherits.inhdetachpending AS detaching
+    pg_inherits.inhdetachpending AS detaching,
+    %(least_seconds)s::double precision AS least_seconds
 FROM pg_inherits
 JOIN pg_class AS partitions ON partitions.oid = pg_inherits.inhrelid
 JOIN pg_class AS parents ON parents.oid = pg_inherits.inhparent

@@ -1,0 +1,1 @@
+DROP FUNCTION taskfleet.drop_day_v1(text, double precision);
