@@ -1,8 +1,7 @@
 """The rights of the four roles: each does its own work under them, and is refused what belongs to others."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
@@ -17,32 +16,8 @@ from taskfleet.migrations.drift import expected_objects
 from taskfleet.migrations.roles import RIGHTS
 from taskfleet.models import KindPolicy
 from taskfleet.store import Database
+from tests.integration.migrations.roles import Url
 from tests.integration.queue.scene import Scene, completed, failed, released
-
-Url = Callable[[str], str]
-
-
-@pytest.fixture
-def names(database_url: str) -> Iterator[RoleNames]:
-    """Roles of this test's own, granted: roles belong to the whole server."""
-    own = urlsplit(database_url).path.strip("/").removeprefix("taskfleet_test_")
-    names = RoleNames(producer=f"p {own}", worker=f"w {own}", operator=f"o {own}", ops=f"a {own}")
-    apply_roles(database_url, names=names)
-    yield names
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        for name in (names.producer, names.worker, names.operator, names.ops):
-            connection.execute(SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(Identifier(name)))
-
-
-@pytest.fixture
-def url_of(database_url: str, names: RoleNames) -> Url:
-    """The URL on which every session has the rights of one role only."""
-
-    def made(role: str) -> str:
-        name = getattr(names, role).replace(" ", r"\ ")
-        return f"{database_url}?options={quote(f'-c role={name}')}"
-
-    return made
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ class RoleNames:
     """What the roles are called in the cluster of databases, to which roles belong."""
 
     producer: str = "taskfleet_producer"
-    """Enqueues, looks at tasks, cancels and retries them; claims nothing."""
+    """Everything about tasks: enqueues them, looks at, cancels, retries, pauses, clears and schedules them; claims nothing."""
     worker: str = "taskfleet_worker"
     """Claims, settles, takes part in maintenance; changes no policy, reads no audit log."""
     operator: str = "taskfleet_operator"
@@ -80,7 +80,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
         "leases": "r",
         "migrations": "r",
         "outcome_ledger": "ri",
-        "paused_groups": "r",
+        "paused_groups": "riud",
         "queues": "r",
         "ready": "riud",
         "schedules": "riud",
@@ -107,7 +107,7 @@ def roles_sql(schema: str = DEFAULT_SCHEMA, names: RoleNames = RoleNames()) -> C
         parts.append(
             SQL(
                 "REVOKE ALL ON ALL TABLES IN SCHEMA {home} FROM {role}; REVOKE ALL ON ALL SEQUENCES IN SCHEMA {home} FROM {role}; "
-                "GRANT USAGE ON SCHEMA {home} TO {role}; GRANT USAGE ON ALL SEQUENCES IN SCHEMA {home} TO {role};"
+                "GRANT USAGE ON SCHEMA {home} TO {role}; GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {home} TO {role};"
             ).format(home=home, role=Identifier(name))
         )
         parts.append(_everything(home, name) if field.name == "ops" else _rights(schema, name, field.name))
