@@ -10,7 +10,7 @@ from taskfleet_operator.scaling.explain import sentence
 from taskfleet_operator.scaling.limits import behavior, guard
 from taskfleet_operator.scaling.limits.ceilings import Limit, lowest
 from taskfleet_operator.scaling.limits.contest import contested
-from taskfleet_operator.scaling.memory import Memory
+from taskfleet_operator.scaling.memory import BehaviorMemory, Memory
 from taskfleet_operator.scaling.policy import Direction, Mode, StopPolicy
 from taskfleet_operator.scaling.reasons import Reason
 from taskfleet_operator.scaling.stand import Stand
@@ -40,8 +40,9 @@ class Aim(Struct, frozen=True, kw_only=True):
 
 def conclude(stand: Stand, allowance: Allowance, *, now: float) -> Decided:
     """Turn a stand into a decision, within what the global cap allows."""
-    wishes = behavior.wished(stand.policy.behavior, stand.memory.behavior, desired=_ceiled(stand, allowance).pods, now=now)
-    aim = _aim(replace(stand, memory=replace(stand.memory, behavior=wishes)), allowance, now=now)
+    ceiled = _ceiled(stand, allowance)
+    wishes = behavior.wished(stand.policy.behavior, stand.memory.behavior, desired=ceiled.pods, now=now)
+    aim = _aim(stand, ceiled, wishes, now=now)
     contest = contested(stand.memory.contest, foreign_change=stand.observation.foreign_change, now=now)
     applied = stand.policy.mode is Mode.AUTO and not contest.hands_off
     crew = _crew(stand, aim) if applied else Crew()
@@ -104,14 +105,14 @@ def _own_reason(stand: Stand, pods: int) -> Reason:
     return stand.want.reason
 
 
-def _aim(stand: Stand, allowance: Allowance, *, now: float) -> Aim:
-    aim = _ceiled(stand, allowance)
+def _aim(stand: Stand, aim: Aim, wishes: BehaviorMemory, *, now: float) -> Aim:
+    """The aim after the rules that people set: stop, behavior, pause."""
     pods = stand.fleet.pods
     if stand.policy.stop is StopPolicy.HOLD:
         return _turned(aim, pods, reason=Reason.HELD, did="stopPolicy is Hold: no claims, the replicas stay")
     if stand.policy.stop is StopPolicy.HOLD_AND_DRAIN:
         return replace(_turned(aim, 0, reason=Reason.HELD, did="stopPolicy is HoldAndDrain: no claims, then no replicas"), ceiling=0)
-    slower = behavior.limited(stand.policy.behavior, stand.memory.behavior, desired=aim.pods, replicas=pods, now=now)
+    slower = behavior.limited(stand.policy.behavior, wishes, desired=aim.pods, replicas=pods, now=now)
     if slower != aim.pods:
         aim = _turned(aim, slower, reason=Reason.STABILIZED, did=f"scaling.behavior makes {aim.pods} replicas {slower} for now")
     if aim.pods < pods and Direction.IN in stand.policy.pause:

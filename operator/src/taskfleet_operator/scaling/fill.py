@@ -4,9 +4,12 @@ Worked example: 100 pods, weights 1, 1, 2, demands 200, 30, 60 → 25, 25, 50.
 """
 
 from collections.abc import Sequence
+from heapq import heapify, heappop, heapreplace
 from itertools import groupby
 
 from msgspec import Struct
+
+DUST = 1e-9
 
 
 class Claimant(Struct, frozen=True, kw_only=True):
@@ -44,41 +47,60 @@ def _minima(claimants: Sequence[Claimant], cap: int) -> list[int]:
 
 def _fill_class(claimants: Sequence[Claimant], shares: list[int], indexes: list[int], room: int) -> int:
     """Give one class up to `room` pods; returns how many it took."""
-    lacking = sum(claimants[index].demand - shares[index] for index in indexes)
-    if lacking <= room:
+    asked = sum(claimants[index].demand - shares[index] for index in indexes)
+    if asked <= room:
         for index in indexes:
             shares[index] = claimants[index].demand
-        return lacking
+        return asked
     if room <= 0:
         return 0
-    before = sum(shares[index] for index in indexes)
-    _raise_level(claimants, shares, indexes, room)
-    left = room - (sum(shares[index] for index in indexes) - before)
-    _hand_out(claimants, shares, indexes, left)
+    lacking = [index for index in indexes if shares[index] < claimants[index].demand]
+    left = room - _raise(claimants, shares, lacking, room)
+    _hand_out(claimants, shares, lacking, left)
     return room
 
 
-def _raise_level(claimants: Sequence[Claimant], shares: list[int], indexes: list[int], room: int) -> None:
-    """Raise all to the highest common level that fits: the same as one by one, without counting to ten thousand."""
-    before = sum(shares[index] for index in indexes)
-    low, high = 0.0, max(claimants[index].demand / claimants[index].weight for index in indexes)
-    for _ in range(60):
-        level = (low + high) / 2
-        if sum(_at_level(claimants[index], shares[index], level) for index in indexes) - before <= room:
-            low = level
-        else:
-            high = level
-    for index in indexes:
-        shares[index] = _at_level(claimants[index], shares[index], low)
+def _raise(claimants: Sequence[Claimant], shares: list[int], lacking: Sequence[int], room: int) -> int:
+    """Raise all to the common level that `room` fills; returns how many pods that took, a few less than there are."""
+    level = _level(claimants, shares, lacking, room)
+    taken = 0
+    for index in lacking:
+        raised = max(shares[index], min(claimants[index].demand, int(level * claimants[index].weight)))
+        taken += raised - shares[index]
+        shares[index] = raised
+    return taken
 
 
-def _at_level(claimant: Claimant, share: int, level: float) -> int:
-    return max(share, min(claimant.demand, int(level * claimant.weight)))
+def _level(claimants: Sequence[Claimant], shares: Sequence[int], lacking: Sequence[int], room: int) -> float:
+    """Pods for each unit of weight when `room` is poured in: a claimant rises from its share until it has its demand.
+
+    The example: nobody has anything, so the level rises by one for every 4 pods; at 25 the 100 are gone.
+    """
+    bends = [(shares[index] / claimants[index].weight, claimants[index].weight) for index in lacking]
+    bends += [(claimants[index].demand / claimants[index].weight, -claimants[index].weight) for index in lacking]
+    bends.sort()
+    level, rising, left = 0.0, 0.0, float(room)
+    for bend, weight in bends:
+        if rising * (bend - level) >= left:
+            break
+        left -= rising * (bend - level)
+        level, rising = bend, rising + weight
+    # A hair less: the dust of divisions must not make a pod that is not there; one that is missing is handed out.
+    return (level + left / rising) * (1 - DUST)
 
 
-def _hand_out(claimants: Sequence[Claimant], shares: list[int], indexes: list[int], left: int) -> None:
-    """One more to each of the poorest for their weight; names settle a tie. Nobody gets two: the level would have been higher."""
-    lacking = [index for index in indexes if shares[index] < claimants[index].demand]
-    lacking.sort(key=lambda index: ((shares[index] + 1) / claimants[index].weight, claimants[index].name))
-    for index in lacking[:left]:
+def _hand_out(claimants: Sequence[Claimant], shares: list[int], lacking: Sequence[int], left: int) -> None:
+    """One more to the poorest for its weight, as often as there is one left; names settle a tie."""
+    poorest = [
+        ((shares[index] + 1) / claimants[index].weight, claimants[index].name, index)
+        for index in lacking
+        if shares[index] < claimants[index].demand
+    ]
+    heapify(poorest)
+    for _ in range(left):
+        _, name, index = poorest[0]
         shares[index] += 1
+        if shares[index] < claimants[index].demand:
+            heapreplace(poorest, ((shares[index] + 1) / claimants[index].weight, name, index))
+        else:
+            heappop(poorest)

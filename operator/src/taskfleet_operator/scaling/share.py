@@ -38,22 +38,29 @@ def decide_fleet(
     stands = [stand(case.observation, case.policy, case.memory, now=now) for case in cases]
     if global_max_replicas is None:
         return tuple(conclude(one, Allowance(), now=now) for one in stands)
-    shares = fill([_claimant(one, one.demand_pods, one.policy.min_replicas) for one in stands], global_max_replicas - held_elsewhere)
-    binding = sum(one.demand_pods for one in stands) + held_elsewhere > global_max_replicas
+    cap = max(0, global_max_replicas - held_elsewhere)
     stands = [
-        replace(one, memory=replace(one.memory, share=_moved(one, share, binding=binding)))
-        for one, share in zip(stands, shares, strict=True)
+        replace(one, memory=replace(one.memory, share=_moved(one.memory.share, share)))
+        for one, share in zip(stands, _shares(stands, cap), strict=True)
     ]
-    rooms = _rooms(stands, global_max_replicas - held_elsewhere)
+    rooms = _rooms(stands, cap)
     return tuple(
         conclude(one, Allowance(pods=one.memory.share.counts, room=room), now=now) for one, room in zip(stands, rooms, strict=True)
     )
 
 
-def _moved(one: Stand, share: int, *, binding: bool) -> ShareMemory:
+def _shares(stands: Sequence[Stand], cap: int) -> Sequence[int | None]:
+    """What each queue may hold; None where the cap is enough for all."""
+    demands = [one.demand_pods for one in stands]
+    if sum(demands) <= cap:
+        return [None] * len(stands)
+    return fill([_claimant(one, demand, one.policy.min_replicas) for one, demand in zip(stands, demands, strict=True)], cap)
+
+
+def _moved(before: ShareMemory, computed: int | None) -> ShareMemory:
     """The share that counts: it moves no further than two ticks in a row agree on. No share means no bound."""
-    before = one.memory.share
-    computed = share if binding else None
+    if computed == before.computed:
+        return ShareMemory(counts=computed, computed=computed)
     bounds = (_bound(computed), _bound(before.computed))
     counts = max(min(bounds), min(max(bounds), _bound(before.counts)))
     return ShareMemory(counts=None if counts == inf else int(counts), computed=computed)
@@ -67,7 +74,10 @@ def _rooms(stands: Sequence[Stand], cap: int) -> list[int]:
     """New replicas each queue may start now: the free room, by priority, then to whoever holds least for its weight."""
     held = [_held(one) for one in stands]
     room = max(0, cap - sum(held))
-    growing = [_claimant(one, now_held + _new(one), now_held) for one, now_held in zip(stands, held, strict=True)]
+    new = [_new(one) for one in stands]
+    if sum(new) <= room:
+        return new
+    growing = [_claimant(one, now_held + more, now_held) for one, now_held, more in zip(stands, held, new, strict=True)]
     return [share - now_held for share, now_held in zip(fill(growing, sum(held) + room), held, strict=True)]
 
 

@@ -60,7 +60,7 @@ def some_claimants(*, minima: bool) -> st.SearchStrategy[list[Claimant]]:
         name=st.text("abc", min_size=1, max_size=3),
         demand=st.integers(0, 40),
         minimum=st.integers(0, 5) if minima else st.just(0),
-        weight=st.sampled_from([0.5, 1.0, 2.0, 3.0]),
+        weight=st.sampled_from([0.1, 0.5, 1.0, 2.0, 3.0, 7.0, 1000.0]),
         priority=st.integers(0, 2),
     )
     return st.lists(one, max_size=6, unique_by=lambda claimant: claimant.name)

@@ -54,7 +54,10 @@ NOTHING = Need(new_slots=0.0)
 
 def alone(due: Due, *, seconds: float, service: Mapping[str, float]) -> float:
     """Slots that start all this work on their own if each is free for `seconds`."""
-    return sum(count / starts(seconds, service[kind]) for kind, count in due.counts.items())
+    slots = 0.0
+    for kind, count in due.counts.items():
+        slots += count / starts(seconds, service[kind])
+    return slots
 
 
 def starts(seconds: float, service_seconds: float) -> float:
@@ -100,8 +103,12 @@ def freed(due: Due, supply: Supply) -> float:
 
 def need(dues: Iterable[Due], supply: Supply, claims: Claims = ALL) -> Need:
     """The slots missing for the work, over all its deadlines."""
-    needs = [_need_for(due, supply, claims) for due in dues if due.total > 0]
-    return max(needs, key=lambda need: need.new_slots, default=NOTHING)
+    most = NOTHING
+    for due in dues:
+        if due.total > 0:
+            one = _need_for(due, supply, claims)
+            most = one if most.due is None or one.new_slots > most.new_slots else most
+    return most
 
 
 def _need_for(due: Due, supply: Supply, claims: Claims) -> Need:

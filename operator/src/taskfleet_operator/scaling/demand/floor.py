@@ -43,24 +43,26 @@ def arriving(
     if not rates:
         return NOTHING
     load, rate = _load(rates, policy, estimates, breakers), sum(rates.values())
-    keep = worth_keeping(rate, service_seconds=load / rate, startup_seconds=estimates.startup_seconds)
+    seconds, startup = load / rate, estimates.startup_seconds
     if policy.max_wait_seconds > SHORT_GOAL * estimates.lead_seconds:
         spare_wait = max(0.0, planned_wait_seconds - estimates.lead_seconds)
-        keep = min(keep, erlang_slots(load, wait_seconds=spare_wait, service_seconds=load / rate, late_share=REHIRED_SHARE))
+        most = erlang_slots(load, wait_seconds=spare_wait, service_seconds=seconds, late_share=REHIRED_SHARE)
+        keep = worth_keeping(rate, service_seconds=seconds, startup_seconds=startup, most=most)
         return Arriving(load=load, keep=keep, floor=min(load, keep), rate=rate)
-    there = erlang_slots(load, wait_seconds=planned_wait_seconds, service_seconds=load / rate)
+    there = erlang_slots(load, wait_seconds=planned_wait_seconds, service_seconds=seconds)
+    keep = worth_keeping(rate, service_seconds=seconds, startup_seconds=startup)
     return Arriving(load=load, keep=max(keep, there), floor=float(there), rate=rate)
 
 
-def worth_keeping(rate: float, *, service_seconds: float, startup_seconds: float) -> int:
-    """The slots that arrivals need again before a new worker could be up, if every task starts at once.
+def worth_keeping(rate: float, *, service_seconds: float, startup_seconds: float, most: float = inf) -> int:
+    """The slots that arrivals need again before a new worker could be up, if every task starts at once; `most` of them.
 
     The m-th slot is needed again after h_m = (1 + (m − 1)·h_{m−1}/S) / λ on average (the time an M/M/∞ queue takes from m − 1 to m
     busy); it is kept while h_m <= D. About a + 2√a for short tasks: 3.8 tasks a second of 6 s with a 15 s start-up are worth 32 slots.
     One task of ten minutes a minute is worth none: it takes longer until the next than to start a worker.
     """
     slots, again = 0, 1 / rate
-    while again <= startup_seconds:
+    while again <= startup_seconds and slots < most:
         slots += 1
         again = (1 + slots * again / service_seconds) / rate
     return slots
@@ -73,7 +75,8 @@ def erlang_slots(load: float, *, wait_seconds: float, service_seconds: float, la
     """
     slots = max(1, ceil(load + 1e-9))
     most = ceil(load + 4 * sqrt(load) + 4)
-    while slots < most and _late_share(slots, load, wait_seconds / service_seconds) > late_share:
+    wait = wait_seconds / service_seconds
+    while slots < most and not _suffice(slots, load, wait, late_share):
         slots += 1
     return slots
 
@@ -103,5 +106,7 @@ def _load(rates: Mapping[str, float], policy: ScalingPolicy, estimates: Estimate
     return load
 
 
-def _late_share(slots: int, load: float, wait_in_service_times: float) -> float:
-    return erlang_c(slots, load) * exp(-(slots - load) * wait_in_service_times)
+def _suffice(slots: int, load: float, wait_in_service_times: float, late_share: float) -> bool:
+    """Whether few enough wait too long. Of those who wait at all; if that is few enough already, nobody asks how many do."""
+    wait_too_long = exp(-(slots - load) * wait_in_service_times)
+    return wait_too_long <= late_share or erlang_c(slots, load) * wait_too_long <= late_share

@@ -65,6 +65,8 @@ def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacit
 
 def missing(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, arriving: Arriving) -> Missing:
     """What the deadline law asks for beyond `fleet`, over both lanes."""
+    if not work.fresh.due and not work.stale.due:
+        return Missing(slots=0.0, due=None)
     supply = Supply(capacity=fleet, service=estimates.service, startup_seconds=estimates.startup_seconds)
     fresh = _fresh_need(work, policy, supply)
     room = _room(work, fleet)
@@ -82,6 +84,9 @@ def _settled(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Cap
     """
     lacking = missing(work, policy, estimates, fleet, arriving)
     new = _whole(lacking.slots)
+    if work.stale.all is None and lacking.due is not None and not lacking.due.room:
+        # One lane without quotas: a slot that is starting is credited with no less than a new one was counted on.
+        return Missing(slots=float(new), due=lacking.due)
     while new and (more := _whole(missing(work, policy, estimates, grown(fleet, new), arriving).slots)):
         new += more
     return Missing(slots=float(new), due=lacking.due)

@@ -85,10 +85,11 @@ class Goal(Struct, frozen=True, kw_only=True):
     def urgency(self, age_seconds: float) -> float:
         """The slack rounded down to a step."""
         least = self.floor_seconds
-        step = (SAFETY * self.wait_seconds - least) / URGENCY_CLASSES
-        if step <= 0:
+        slack = self.slack(age_seconds)
+        if slack <= least:
             return least
-        return least + int((self.slack(age_seconds) - least) / step) * step
+        step = (SAFETY * self.wait_seconds - least) / URGENCY_CLASSES
+        return least + int((slack - least) / step) * step
 
 
 def least_slack(policy: ScalingPolicy, estimates: Estimates) -> float:
@@ -172,9 +173,10 @@ def _lane(buckets: list[ReadyTasks], goal: Goal, admit: _Admission) -> Lane:
         classes.setdefault(goal.urgency(bucket.oldest_seconds), []).append(bucket)
     due = []
     waiting: dict[str, int] = {}
+    floor = goal.floor_seconds
     for slack in sorted(classes):
         for bucket in classes[slack]:
             waiting[bucket.kind] = waiting.get(bucket.kind, 0) + bucket.count
-        due.append(admit.within(slack, waiting, pressing=slack <= goal.floor_seconds))
-    oldest = max(bucket.oldest_seconds for bucket in buckets)
+        due.append(admit.within(slack, waiting, pressing=slack <= floor))
+    oldest = max([bucket.oldest_seconds for bucket in buckets])
     return Lane(due=tuple(due), oldest_seconds=oldest, waiting=sum(waiting.values()))

@@ -5,7 +5,6 @@ A batch is backlog, not rate: each tick's count is cut to `3m + 3√m + 3`, wher
 """
 
 from math import exp, sqrt
-from statistics import median
 
 from msgspec import Struct
 
@@ -38,6 +37,7 @@ def window_seconds(max_wait_seconds: float, service_seconds: float) -> float:
 
 def _dropped(rate: float, recent: tuple[float, ...], *, seconds: float) -> float:
     """The median of the last ticks where it lies three standard deviations below the average."""
-    lately = median(recent)
+    middle = sorted(recent)
+    lately = (middle[RECENT_TICKS // 2 - 1] + middle[RECENT_TICKS // 2]) / 2
     expected = rate * seconds
     return lately if lately * seconds < expected - 3 * sqrt(expected) else rate

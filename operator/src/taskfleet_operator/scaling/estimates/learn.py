@@ -1,6 +1,6 @@
 """One observation turned into beliefs: the estimates every later step reads, and what happened since the last tick."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -46,15 +46,16 @@ class Learned(Struct, frozen=True, kw_only=True):
 def learn(observation: QueueObservation, policy: ScalingPolicy, memory: Memory, *, now: float) -> Learned:
     """Learn from one observation. Repeating it at the same moment learns nothing new."""
     elapsed = 0.0 if memory.decided_at is None else max(0.0, now - memory.decided_at)
-    totals = totals_by_kind(observation.totals)
     first = memory.decided_at is None
-    happened = {kind: _NOTHING if first else since(seen, _seen(memory, kind)) for kind, seen in totals.items()}
-    limits = {kind.kind: kind for kind in policy.kinds}
     kinds = {kind: _forgotten(known, seconds=elapsed) for kind, known in memory.kinds.items()}
-    for kind, seen in totals.items():
-        kinds[kind] = _counted(kinds.get(kind), seen, happened[kind], first=first)
+    happened: dict[str, KindTotals] = {}
+    for kind, seen in totals_by_kind(observation.totals).items():
+        known = kinds.get(kind)
+        happened[kind] = _NOTHING if first else since(seen, _NOTHING if known is None else known.seen)
+        kinds[kind] = _counted(known, seen, happened[kind], first=first)
+    limits = {kind.kind: kind for kind in policy.kinds}
     spent = {running.kind: running.running_seconds for running in observation.running}
-    names = {*kinds, *limits, *spent, *(bucket.kind for bucket in observation.ready)}
+    names = dict.fromkeys((*kinds, *limits, *spent, *[bucket.kind for bucket in observation.ready]))
     times = _service_by_kind(names, kinds, limits, spent)
     typical = _typical(times, kinds)
     if elapsed > 0:
@@ -72,11 +73,6 @@ def learn(observation: QueueObservation, policy: ScalingPolicy, memory: Memory, 
         typical_service_seconds=typical,
     )
     return Learned(estimates=estimates, elapsed_seconds=elapsed, happened=happened, kinds=kinds, startups=startups)
-
-
-def _seen(memory: Memory, kind: str) -> KindTotals:
-    known = memory.kinds.get(kind)
-    return _NOTHING if known is None else known.seen
 
 
 def _forgotten(known: KindMemory, *, seconds: float) -> KindMemory:
@@ -100,10 +96,12 @@ def _arrived(known: KindMemory, count: int, *, seconds: float, window: float) ->
 
 
 def _service_by_kind(
-    names: set[str], kinds: Mapping[str, KindMemory], limits: Mapping[str, KindLimits], spent: Mapping[str, float]
+    names: Collection[str], kinds: Mapping[str, KindMemory], limits: Mapping[str, KindLimits], spent: Mapping[str, float]
 ) -> dict[str, float]:
     """One estimate for all kinds, or one for each where they differ."""
     common = _common(names, kinds, limits, spent)
+    if len(names) <= 1:
+        return dict.fromkeys(names, common)
     known = {}
     own = {}
     for kind in names:
@@ -119,13 +117,16 @@ def _service_by_kind(
     return own if service.kinds_differ(known) else dict.fromkeys(names, common)
 
 
-def _common(names: set[str], kinds: Mapping[str, KindMemory], limits: Mapping[str, KindLimits], spent: Mapping[str, float]) -> float:
-    memories = [kinds[kind] for kind in names if kind in kinds]
+def _common(names: Collection[str], kinds: Mapping[str, KindMemory], limits: Mapping[str, KindLimits], spent: Mapping[str, float]) -> float:
     priors = [prior for kind in names if (prior := _prior(kinds.get(kind), limits.get(kind))) is not None]
+    busy = departures = 0.0
+    for known in kinds.values():
+        busy += known.busy_seconds
+        departures += known.departures
     return service.service_seconds(
         prior=sum(priors) / len(priors) if priors else service.DEFAULT_SECONDS,
-        busy_seconds=sum(memory.busy_seconds for memory in memories) + sum(spent.values()),
-        departures=sum(memory.departures for memory in memories),
+        busy_seconds=busy + sum(spent.values()),
+        departures=departures,
     )
 
 
@@ -137,6 +138,9 @@ def _prior(known: KindMemory | None, limits: KindLimits | None) -> float | None:
 
 def _typical(times: Mapping[str, float], kinds: Mapping[str, KindMemory]) -> float:
     """The mean over kinds, weighted by how often they finish."""
-    weights = {kind: 1 + kinds[kind].departures if kind in kinds else 1.0 for kind in times}
-    total = sum(weights.values())
-    return sum(times[kind] * weight for kind, weight in weights.items()) / total if total else service.DEFAULT_SECONDS
+    total = seconds = 0.0
+    for kind, own in times.items():
+        weight = 1 + kinds[kind].departures if kind in kinds else 1.0
+        total += weight
+        seconds += own * weight
+    return seconds / total if total else service.DEFAULT_SECONDS

@@ -48,7 +48,10 @@ def totals_by_kind(totals: Iterable[OutcomeTotal]) -> dict[str, KindTotals]:
     """The counters added up as the law reads them."""
     sums: dict[str, list[float]] = {}
     for total in totals:
-        _add(sums.setdefault(total.kind, [0, 0, 0, 0, 0, 0.0, 0.0]), total)
+        numbers = sums.get(total.kind)
+        if numbers is None:
+            numbers = sums[total.kind] = [0, 0, 0, 0, 0, 0.0, 0.0]
+        _add(numbers, total)
     return {kind: _totals(numbers) for kind, numbers in sums.items()}
 
 

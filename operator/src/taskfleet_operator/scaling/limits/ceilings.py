@@ -1,6 +1,7 @@
 """Ceilings: the most replicas that limits, quotas and a failing downstream allow. They only lower what earlier steps want."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import ceil, inf
 
 from msgspec import Struct
@@ -25,13 +26,17 @@ def own_limits(
     observation: QueueObservation, policy: ScalingPolicy, estimates: Estimates, *, breakers: Mapping[str, int]
 ) -> tuple[Limit, ...]:
     """The limits that the queue's own spec and its kinds set, most telling first."""
-    maximum = Limit(replicas=policy.max_replicas, reason=Reason.MAX_REPLICAS, did=f"maxReplicas allows {policy.max_replicas}")
-    limits = [maximum]
+    limits = [_maximum(policy.max_replicas)]
     if policy.max_concurrent is not None:
         limits.append(slots_limit(policy.max_concurrent, policy, reason=Reason.KIND_QUOTA, who="maxConcurrent"))
     if policy.kinds or breakers:
         limits.extend(_kind_limit(observation, policy, estimates, breakers=breakers))
     return tuple(limits)
+
+
+@lru_cache(maxsize=1024)
+def _maximum(replicas: int) -> Limit:
+    return Limit(replicas=replicas, reason=Reason.MAX_REPLICAS, did=f"maxReplicas allows {replicas}")
 
 
 def slots_limit(slots: float, policy: ScalingPolicy, *, reason: Reason, who: str) -> Limit:
@@ -42,7 +47,7 @@ def slots_limit(slots: float, policy: ScalingPolicy, *, reason: Reason, who: str
 
 def lowest(limits: tuple[Limit, ...]) -> Limit:
     """The ceiling that binds; the first listed wins a tie, so list them by what a person should hear first."""
-    return min(limits, key=lambda limit: limit.replicas)
+    return limits[0] if len(limits) == 1 else min(limits, key=lambda limit: limit.replicas)
 
 
 def useful_slots(limit: KindLimits | None, *, service_seconds: float, breaker: int | None) -> "Useful":

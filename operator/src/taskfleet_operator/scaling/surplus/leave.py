@@ -49,11 +49,12 @@ def leave(scene: Scene, wanted: Want, memory: Memory, *, now: float) -> Leave:
     spare = 0 if lacking else fleet.idle + fleet.starting
     window = observe_unused(memory.unused, spare, now=now, startup_seconds=startup, tick_seconds=policy.tick_seconds)
     calm = RecentLow() if lacking else _calm_window(scene, memory.tapered, now=now)
-    if lacking:
+    room = int(fleet.slots - ceil(wanted.floor - ROUNDING))
+    if lacking or room <= 0:
         return Leave(slots=0, reason=Reason.STEADY, unused=window, tapered=calm, steps=())
     idle = unused(window, fleet, keep=scene.arriving.keep, now=now, startup_seconds=startup, tick_seconds=policy.tick_seconds).slots
     ends = taper.surplus(calm, slots=fleet.slots, seconds=quick_window(policy.tick_seconds), now=now)
-    asked = min(max(idle, ends), int(fleet.slots - ceil(wanted.floor - ROUNDING)))
+    asked = min(max(idle, ends), room)
     slots = max(_spared(scene, asked), _overshoot(scene, wanted, watched=window.low(policy.tick_seconds, now=now) or 0.0))
     reason = Reason.TAPER if ends > idle else Reason.IDLE_UNUSED
     steps: tuple[Step, ...] = ()

@@ -71,6 +71,8 @@ def swap(observation: QueueObservation, crew: Crew) -> Crew:
 
     While replicas are starting nobody else is removable: lowering the replicas would delete the starting ones instead.
     """
+    if not any(worker.draining or worker.chosen for worker in observation.workers):
+        return crew
     left = [worker for worker in marked(observation.workers) if worker.session_id not in crew.undrain]
     chosen = [worker for worker in observation.workers if worker.chosen and not worker.leaving]
     wanted_starting = observation.starting - crew.surplus_starting
