@@ -25,7 +25,8 @@ from taskfleet_operator.scaling.policy import (
     StopPolicy,
 )
 from taskfleet_operator.scaling.reasons import Reason
-from taskfleet_operator.scaling.share import QueueCase, decide_fleet
+from taskfleet_operator.scaling.share import decide_fleet
+from taskfleet_operator.scaling.stand import QueueCase
 
 __all__ = [
     "ARRIVED",

@@ -22,7 +22,7 @@ def decide_blind(policy: ScalingPolicy, *, replicas: int, failures: int, error: 
         applied=desired > replicas,
         reason=Reason.DATABASE_UNREACHABLE,
         message=message,
-        steps=(Step(name="blind", did=message, reason=Reason.DATABASE_UNREACHABLE),),
+        steps=(Step(name="blind", clause=message, reason=Reason.DATABASE_UNREACHABLE),),
     )
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from taskfleet_operator.scaling.decision import Decided, Decision, Step
 from taskfleet_operator.scaling.explain import sentence
 from taskfleet_operator.scaling.limits import behavior, guard
-from taskfleet_operator.scaling.limits.ceilings import Limit, lowest
+from taskfleet_operator.scaling.limits.ceilings import Limit, global_limit, lowest
 from taskfleet_operator.scaling.limits.contest import contested
 from taskfleet_operator.scaling.memory import BehaviorMemory, Memory
 from taskfleet_operator.scaling.policy import Direction, Mode, StopPolicy
@@ -71,14 +71,13 @@ def _ceiled(stand: Stand, allowance: Allowance) -> Aim:
     """The wanted replicas under all ceilings."""
     limits: tuple[Limit, ...] = (stand.limit,)
     if allowance.pods is not None:
-        share = Limit(replicas=allowance.pods, reason=Reason.GLOBAL_CAP, did=f"the share of the global cap is {allowance.pods}")
-        limits = (*limits, share)
+        limits = (*limits, global_limit(allowance.pods))
     binding = lowest(limits)
     wanted = max(stand.wanted_pods, stand.policy.min_replicas)
     pods = int(min(wanted, binding.replicas))
     capped = pods < wanted or _gated(stand, binding, pods)
     step = Step(
-        name="ceilings", did=binding.did, slots=float(pods * stand.policy.slots_per_replica), reason=binding.reason if capped else None
+        name="ceilings", clause=binding.did, slots=float(pods * stand.policy.slots_per_replica), reason=binding.reason if capped else None
     )
     return Aim(
         pods=pods,
@@ -124,7 +123,7 @@ def _aim(stand: Stand, aim: Aim, wishes: BehaviorMemory, *, now: float) -> Aim:
 
 def _turned(aim: Aim, pods: int, *, reason: Reason, did: str) -> Aim:
     limited = reason if reason.is_limit and pods < aim.pods else aim.limited_by
-    step = Step(name="rules", did=did, reason=reason)
+    step = Step(name="rules", clause=did, reason=reason)
     return Aim(pods=pods, ceiling=aim.ceiling, reason=reason, limited_by=limited, steps=(*aim.steps, step))
 
 

@@ -13,12 +13,18 @@ class Step(Struct, frozen=True, kw_only=True):
     """One step of a decision: what it looked at, what it made of it."""
 
     name: str
-    did: str
-    """A clause with the numbers, readable on its own."""
+    clause: str
+    """What it did, with a place for each number: it is put into words when somebody reads it, and most ticks nobody does."""
+    numbers: tuple[float | str, ...] = ()
     slots: float | None = None
     """Slots after the step, where it speaks of slots."""
     reason: Reason | None = None
     """Set when the step decided or limited something."""
+
+    @property
+    def did(self) -> str:
+        """The clause with its numbers, readable on its own."""
+        return self.clause.format(*self.numbers) if self.numbers else self.clause
 
 
 class Decision(Struct, frozen=True, kw_only=True):

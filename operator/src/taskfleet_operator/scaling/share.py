@@ -7,24 +7,13 @@ when two ticks in a row agree, so that a demand that comes and goes in one tick 
 from collections.abc import Sequence
 from math import inf
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from taskfleet_operator.scaling.conclude import Allowance, conclude
 from taskfleet_operator.scaling.decision import Decided
 from taskfleet_operator.scaling.fill import Claimant, fill
-from taskfleet_operator.scaling.memory import Memory, ShareMemory
-from taskfleet_operator.scaling.observation import QueueObservation
-from taskfleet_operator.scaling.policy import ScalingPolicy
-from taskfleet_operator.scaling.stand import Stand, stand
-
-
-class QueueCase(Struct, frozen=True, kw_only=True):
-    """One queue to decide: what was seen, what is asked for, what is remembered."""
-
-    observation: QueueObservation
-    policy: ScalingPolicy
-    memory: Memory
+from taskfleet_operator.scaling.memory import ShareMemory
+from taskfleet_operator.scaling.stand import QueueCase, Stand, stands
 
 
 def decide_fleet(
@@ -35,18 +24,16 @@ def decide_fleet(
     `global_max_replicas` bounds the pods that all of them hold (None: no bound); `held_elsewhere` counts the pods of queues that
     cannot be seen now, which count too.
     """
-    stands = [stand(case.observation, case.policy, case.memory, now=now) for case in cases]
+    found = stands(cases, now=now)
     if global_max_replicas is None:
-        return tuple(conclude(one, Allowance(), now=now) for one in stands)
+        return tuple(conclude(one, Allowance(), now=now) for one in found)
     cap = max(0, global_max_replicas - held_elsewhere)
-    stands = [
+    found = [
         replace(one, memory=replace(one.memory, share=_moved(one.memory.share, share)))
-        for one, share in zip(stands, _shares(stands, cap), strict=True)
+        for one, share in zip(found, _shares(found, cap), strict=True)
     ]
-    rooms = _rooms(stands, cap)
-    return tuple(
-        conclude(one, Allowance(pods=one.memory.share.counts, room=room), now=now) for one, room in zip(stands, rooms, strict=True)
-    )
+    rooms = _rooms(found, cap)
+    return tuple(conclude(one, Allowance(pods=one.memory.share.counts, room=room), now=now) for one, room in zip(found, rooms, strict=True))
 
 
 def _shares(stands: Sequence[Stand], cap: int) -> Sequence[int | None]:

@@ -30,7 +30,8 @@ def test_decision_is_recorded_when_it_differs_and_its_numbers_now_and_then() -> 
 
 def test_record_holds_the_numbers_and_the_steps() -> None:
     made = decision(
-        claim_ceiling=9, steps=(Step(name="deadline", did="2 more", slots=8.0, reason=Reason.DEADLINE_DEMAND), Step(name="x", did="y"))
+        claim_ceiling=9,
+        steps=(Step(name="deadline", clause="{} more", numbers=(2,), slots=8.0, reason=Reason.DEADLINE_DEMAND), Step(name="x", clause="y")),
     )
 
     record = Notes().record_due(made, measurement(), now=0, every=10)

@@ -13,8 +13,10 @@ from taskfleet_operator.scaling import (
     Reason,
     ScalingPolicy,
     StopPolicy,
+    decide,
     decide_fleet,
 )
+from taskfleet_operator.scaling.stand import BATCH
 from tests.support.scaling import applied, at, crew, policy, ready, seen
 
 LONG = (KindLimits(kind="task", expected_seconds=100_000),)
@@ -184,3 +186,23 @@ def test_held_pods_never_exceed_the_cap_and_use_it_while_demand_is_left(
 
     asked = sum(min(max(demands[name], rule.min_replicas), rule.max_replicas) for name, rule in rules.items())
     assert sum(fleet.held().values()) >= min(cap, asked)
+
+
+def test_queues_out_of_sight_that_exceed_the_cap_leave_nothing_to_share() -> None:
+    case = QueueCase(observation=seen(ready=(ready(50),)), policy=policy(kinds=LONG), memory=Memory())
+    (first,) = decide_fleet([case], global_max_replicas=5, held_elsewhere=9, now=at())
+    (decided,) = decide_fleet([replace(case, memory=first.memory)], global_max_replicas=5, held_elsewhere=9, now=at(seconds=2))
+
+    assert first.decision.replicas == 0
+    assert (decided.decision.desired, decided.decision.replicas, decided.decision.reason) == (0, 0, Reason.GLOBAL_CAP)
+
+
+def test_many_queues_without_a_cap_are_decided_as_each_alone() -> None:
+    sights = [
+        seen(*crew([1] * (number % 5)), ready=(ready(7 * number, age=number),) if number % 3 else ()) for number in range(2 * BATCH + 1)
+    ]
+    cases = [QueueCase(observation=sight, policy=policy(queue=f"q{number}"), memory=Memory()) for number, sight in enumerate(sights)]
+
+    assert decide_fleet(cases, global_max_replicas=None, now=at()) == tuple(
+        decide(case.observation, case.policy, case.memory, now=at()) for case in cases
+    )

@@ -21,6 +21,12 @@ ROUNDING = 1e-9
 NEGLIGIBLE_SLOTS = 0.01
 """A hundredth of a slot is worth no worker: estimates are not that good, and what starting slots are credited differs by as much."""
 
+_SLOTS = "{} slots are busy, {} idle, {} starting; {:.0f} more are needed"
+DEADLINE = "{:,.0f} tasks wait; " + _SLOTS
+DEADLINE_OF_LANES = "{:,.0f} fresh and {:,.0f} stale tasks wait; " + _SLOTS
+RATE_FLOOR = "arrivals keep {:.1f} slots busy, {:.1f} are kept for them; minReplicas is {}"
+PANIC = "{:,.0f} tasks wait, more than {:,}, and would outlast their slack: the allowed maximum"
+
 
 class Missing(Struct, frozen=True, kw_only=True):
     """The slots that the deadline law misses, and the waiting work that decided."""
@@ -51,7 +57,8 @@ def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacit
     """Ask for slots."""
     lacking = _settled(work, policy, estimates, fleet, arriving)
     minimum = float(policy.min_replicas * policy.slots_per_replica)
-    floor = max(arriving.floor, minimum, 1.0 if work.total > 0 else 0.0)
+    total = work.total
+    floor = max(arriving.floor, minimum, 1.0 if total > 0 else 0.0)
     steps: tuple[Step, ...] = (_deadline_step(work, lacking.slots, fleet), _floor_step(arriving, policy))
     slots, reason = _slots(fleet, new=lacking.slots, floor=floor, minimum=minimum)
     late = work.fresh.oldest_seconds > SAFETY * policy.max_wait_seconds
@@ -59,7 +66,7 @@ def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacit
         slots, reason = float(fleet.slots), Reason.STEADY
     if panics(work, policy, estimates, slots=fleet.slots):
         reason = Reason.PANIC_BACKLOG
-        steps = (*steps, Step(name="panic", did=_panic_clause(work, policy), reason=reason))
+        steps = (*steps, Step(name="panic", clause=PANIC, numbers=(total, policy.panic_backlog), reason=reason))
     return Want(slots=slots, reason=reason, floor=floor, due=lacking.due, steps=steps)
 
 
@@ -141,16 +148,14 @@ def _slots(fleet: Capacity, *, new: float, floor: float, minimum: float) -> tupl
 
 
 def _deadline_step(work: Work, new: float, fleet: Capacity) -> Step:
-    waiting = f"{work.fresh.total:,.0f} fresh and {work.stale.total:,.0f} stale tasks" if work.stale.due else f"{work.total:,.0f} tasks"
-    slots = f"{fleet.busy_slots} slots are busy, {fleet.idle} idle, {fleet.starting} starting"
-    did = f"{waiting} wait; {slots}; {new:.0f} more are needed"
-    return Step(name="deadline", did=did, slots=fleet.slots + new, reason=Reason.DEADLINE_DEMAND if new > 0 else None)
+    slots = (fleet.busy_slots, fleet.idle, fleet.starting, new)
+    reason = Reason.DEADLINE_DEMAND if new > 0 else None
+    if work.stale.due:
+        numbers = (work.fresh.total, work.stale.total, *slots)
+        return Step(name="deadline", clause=DEADLINE_OF_LANES, numbers=numbers, slots=fleet.slots + new, reason=reason)
+    return Step(name="deadline", clause=DEADLINE, numbers=(work.total, *slots), slots=fleet.slots + new, reason=reason)
 
 
 def _floor_step(arriving: Arriving, policy: ScalingPolicy) -> Step:
-    did = f"arrivals keep {arriving.load:.1f} slots busy, {arriving.floor:.1f} are kept for them; minReplicas is {policy.min_replicas}"
-    return Step(name="rate floor", did=did, slots=arriving.floor)
-
-
-def _panic_clause(work: Work, policy: ScalingPolicy) -> str:
-    return f"{work.total:,.0f} tasks wait, more than {policy.panic_backlog:,}, and would outlast their slack: the allowed maximum"
+    numbers = (arriving.load, arriving.floor, policy.min_replicas)
+    return Step(name="rate floor", clause=RATE_FLOOR, numbers=numbers, slots=arriving.floor)

@@ -64,6 +64,9 @@ class Work(Struct, frozen=True, kw_only=True):
         return self.fresh.waiting + self.stale.waiting
 
 
+NO_WORK = Work(fresh=Lane(), stale=Lane())
+
+
 class Goal(Struct, frozen=True, kw_only=True):
     """How a lane turns ages into slacks."""
 
@@ -117,7 +120,7 @@ def admissible_work(
 ) -> Work:
     """The work that may start. Paused and held tasks are none; a kind under a breaker counts as if that were its quota."""
     if observation.paused or policy.stop is not StopPolicy.NONE or not observation.ready:
-        return Work(fresh=Lane(), stale=Lane())
+        return NO_WORK
     admit = _Admission(policy=policy, service=estimates.service, running=running, breakers=breakers)
     fresh_goal, stale_goal = goals(policy, estimates)
     may = [bucket for bucket in observation.ready if bucket.count > 0 and bucket.kind not in observation.paused_kinds]

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from taskfleet_operator.scaling.estimates import service
 from taskfleet_operator.scaling.estimates.arrivals import Arrivals, arrivals, window_seconds
-from taskfleet_operator.scaling.estimates.outcomes import since, totals_by_kind
+from taskfleet_operator.scaling.estimates.outcomes import NOTHING, since, totals_by_kind
 from taskfleet_operator.scaling.estimates.startup import remembered, startup_seconds
 from taskfleet_operator.scaling.memory import KindMemory, KindTotals, Memory
 from taskfleet_operator.scaling.observation import QueueObservation
@@ -16,7 +16,6 @@ from taskfleet_operator.scaling.policy import KindLimits, ScalingPolicy
 LEAST_RATE = 1 / 3600
 """Tasks a second. Less than one an hour is no stream: a moving average never falls to nothing by itself, and a goal shorter than a start
 kept a worker for twelve hours after the last task."""
-_NOTHING = KindTotals()
 
 
 class Estimates(Struct, frozen=True, kw_only=True):
@@ -51,7 +50,7 @@ def learn(observation: QueueObservation, policy: ScalingPolicy, memory: Memory, 
     happened: dict[str, KindTotals] = {}
     for kind, seen in totals_by_kind(observation.totals).items():
         known = kinds.get(kind)
-        happened[kind] = _NOTHING if first else since(seen, _NOTHING if known is None else known.seen)
+        happened[kind] = NOTHING if first else since(seen, NOTHING if known is None else known.seen)
         kinds[kind] = _counted(known, seen, happened[kind], first=first)
     limits = {kind.kind: kind for kind in policy.kinds}
     spent = {running.kind: running.running_seconds for running in observation.running}
@@ -61,7 +60,7 @@ def learn(observation: QueueObservation, policy: ScalingPolicy, memory: Memory, 
     if elapsed > 0:
         window = window_seconds(policy.max_wait_seconds, typical)
         kinds = {
-            kind: _arrived(known, happened.get(kind, _NOTHING).arrived, seconds=elapsed, window=window) for kind, known in kinds.items()
+            kind: _arrived(known, happened.get(kind, NOTHING).arrived, seconds=elapsed, window=window) for kind, known in kinds.items()
         }
     startups = remembered(memory.startups, observation.startup_seconds)
     startup = startup_seconds(startups)

@@ -30,6 +30,9 @@ class Meaning(Struct, frozen=True, kw_only=True):
     faulted: bool = False
 
 
+NOTHING = KindTotals()
+
+
 @cache
 def meaning(outcome: str, code: str) -> Meaning:
     """What an outcome with a code says.
@@ -57,6 +60,8 @@ def totals_by_kind(totals: Iterable[OutcomeTotal]) -> dict[str, KindTotals]:
 
 def since(now: KindTotals, before: KindTotals) -> KindTotals:
     """What happened between two totals; a counter that fell (a restored database) counts as unchanged."""
+    if now == before:
+        return NOTHING
     return KindTotals(
         arrived=max(0, now.arrived - before.arrived),
         departed=max(0, now.departed - before.departed),

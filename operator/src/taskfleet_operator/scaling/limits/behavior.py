@@ -8,10 +8,13 @@ from taskfleet_operator.scaling.policy import Behavior, RateUnit, ScalingRate, S
 from taskfleet_operator.scaling.windows import RecentLow
 
 GAP_SECONDS = 60.0
+_NOTHING = BehaviorMemory()
 
 
 def limited(behavior: Behavior, memory: BehaviorMemory, *, desired: int, replicas: int, now: float) -> int:
     """The nearest number to `desired` that the limits allow, coming from `replicas`. `memory` has seen this tick's `desired`."""
+    if behavior.scale_up is None and behavior.scale_down is None:
+        return desired
     desired = _stabilized(behavior, memory, desired=desired, replicas=replicas, now=now)
     up, down = behavior.scale_up, behavior.scale_down
     if desired > replicas and up is not None:
@@ -24,6 +27,8 @@ def limited(behavior: Behavior, memory: BehaviorMemory, *, desired: int, replica
 def wished(behavior: Behavior, memory: BehaviorMemory, *, desired: int, now: float) -> BehaviorMemory:
     """Remember what was wished for, as far back as stabilization looks."""
     up, down = behavior.scale_up, behavior.scale_down
+    if up is None and down is None:
+        return _NOTHING
     low = _seen(memory.wanted_low, desired, rules=up, now=now)
     high = _seen(memory.wanted_high, -desired, rules=down, now=now)
     return BehaviorMemory(wanted_low=low, wanted_high=high, events=memory.events)
@@ -32,7 +37,7 @@ def wished(behavior: Behavior, memory: BehaviorMemory, *, desired: int, now: flo
 def changed(behavior: Behavior, memory: BehaviorMemory, *, change: int, now: float) -> BehaviorMemory:
     """Remember a change of the replicas as long as any rate looks back."""
     if behavior.scale_up is None and behavior.scale_down is None:
-        return BehaviorMemory()
+        return _NOTHING
     rules = [rules for rules in (behavior.scale_up, behavior.scale_down) if rules is not None]
     longest = max((rate.period_seconds for rule in rules for rate in rule.rates), default=0.0)
     kept = tuple(event for event in memory.events if now - event.at < longest)

@@ -34,7 +34,13 @@ def own_limits(
     return tuple(limits)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
+def global_limit(share: int) -> Limit:
+    """A queue's share of the global cap."""
+    return Limit(replicas=share, reason=Reason.GLOBAL_CAP, did=f"the share of the global cap is {share}")
+
+
+@lru_cache(maxsize=4096)
 def _maximum(replicas: int) -> Limit:
     return Limit(replicas=replicas, reason=Reason.MAX_REPLICAS, did=f"maxReplicas allows {replicas}")
 

@@ -107,6 +107,8 @@ def _interrupted(before: Guard, seen: Seen, *, now: float) -> Guard:
     """No steady backlog: a try ends where it began; with nothing waiting, a cap whose time is over is gone."""
     if before.trial is not None and not seen.backlog:
         return replace(before, window=None, trial=None, cap_slots=before.trial.back, full_windows=0)
+    if before.window is None and before.cap_slots is None and not before.full_windows:
+        return before
     lapsed = not seen.backlog and now >= before.probe_after
     return replace(before, window=None, full_windows=0, cap_slots=None if lapsed else before.cap_slots)
 

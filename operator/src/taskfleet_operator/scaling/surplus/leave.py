@@ -18,6 +18,7 @@ from taskfleet_operator.scaling.surplus import taper
 from taskfleet_operator.scaling.surplus.unused import gap_seconds, observe_unused, quick_window, unused
 from taskfleet_operator.scaling.windows import RecentLow
 
+CLAUSE = "{} of {} slots are more than the work needs"
 OVERSHOOT = 0.15
 """Starting slots are cancelled down to so much more than the law needs."""
 
@@ -59,8 +60,9 @@ def leave(scene: Scene, wanted: Want, memory: Memory, *, now: float) -> Leave:
     reason = Reason.TAPER if ends > idle else Reason.IDLE_UNUSED
     steps: tuple[Step, ...] = ()
     if slots > 0:
-        did = f"{slots} of {fleet.slots} slots are more than the work needs"
-        steps = (Step(name="taper" if reason is Reason.TAPER else "unused", did=did, slots=fleet.slots - slots, reason=reason),)
+        name = "taper" if reason is Reason.TAPER else "unused"
+        numbers = (slots, fleet.slots)
+        steps = (Step(name=name, clause=CLAUSE, numbers=numbers, slots=fleet.slots - slots, reason=reason),)
     return Leave(slots=slots, reason=reason, unused=window, tapered=calm, steps=steps)
 
 
