@@ -1,4 +1,8 @@
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import requires
 
 import pytest
 
@@ -70,3 +74,16 @@ def test_years_of_missed_seconds_are_not_counted_through() -> None:
 def test_what_is_no_schedule_is_refused(cron: str, time_zone: str, sentence: str) -> None:
     with pytest.raises(InvalidTaskError, match=sentence):
         next_tick(cron, time_zone=time_zone, after=at("2026-01-01T00:00"))
+
+
+def test_zones_are_known_where_the_system_has_none() -> None:
+    """As in slim images: the data comes with the package."""
+    ask = (
+        "import datetime, taskfleet.cron as cron\n"
+        "print(cron.next_tick('0 6 * * *', time_zone='Europe/Berlin', after=datetime.datetime(2026, 7, 1, tzinfo=datetime.UTC)))"
+    )
+    environment = {**os.environ, "PYTHONTZPATH": ""}
+    asked = subprocess.run([sys.executable, "-c", ask], env=environment, check=True, capture_output=True, text=True)
+
+    assert asked.stdout.strip() == "2026-07-01 04:00:00+00:00"
+    assert any(requirement.startswith("tzdata") for requirement in requires("taskfleet") or ())
