@@ -21,14 +21,16 @@ class Context:
 
     __slots__ = ("_clock", "_extended", "_hear", "_started", "cancelled", "task")
 
-    def __init__(self, task: ClaimedTask, *, clock: Callable[[], float] = time.monotonic, hear: Hear = nobody) -> None:
+    def __init__(
+        self, task: ClaimedTask, *, clock: Callable[[], float] = time.monotonic, hear: Hear = nobody, started: float | None = None
+    ) -> None:
         self.task = task
         """All that the claim brought."""
         self.cancelled = False
         """True once the result is not wanted any more: cancelled, timed out, lease lost, worker shutting down.
         An async handler is cancelled at its next await; a sync handler in its thread can only look here, or `raise_if_cancelled`."""
         self._clock = clock
-        self._started = clock()
+        self._started = clock() if started is None else started
         self._extended: float | None = None
         """The deadline that `extend` has set."""
         self._hear = hear

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from taskfleet.models import ClaimedTask, Completion, Failure, Release
+from taskfleet.models import ClaimedTask, Completion, Failure, LeaseRef, Release
 from taskfleet_worker.errors import BatchOutcomesError, Overloaded, TaskError
 from taskfleet_worker.rules.endings import pause_of, record_of_error
 from taskfleet_worker.rules.overload import overload_of
@@ -19,13 +19,19 @@ class Conclusion(NamedTuple):
     """Why it was given back, for the log: the queue keeps no words about that."""
 
 
+def conclude_value(task: ClaimedTask, result: object) -> Conclusion:
+    """What came of a task whose handler returned."""
+    # By position: it is made for every task.
+    return Conclusion(Completion(LeaseRef(task.task_id, task.token), result))
+
+
 def conclude_result(tasks: Sequence[ClaimedTask], result: object, *, is_batch: bool, overload_pause_seconds: float) -> Sequence[Conclusion]:
     """One conclusion for each task of a call that returned.
 
     A batch of three that returned `[1, EntityNotFound(), None]`: the first and the last are done, the second's entity is missing.
     """
     if not is_batch:
-        return [Conclusion(record=Completion(lease=task.lease, result=result)) for task in tasks]
+        return [conclude_value(task, result) for task in tasks]
     try:
         outcomes = outcomes_of(result, len(tasks))
     except BatchOutcomesError as error:
@@ -52,7 +58,7 @@ def outcomes_of(result: object, count: int) -> Sequence[object]:
 
 def _concluded(task: ClaimedTask, outcome: object, overload_pause_seconds: float) -> Conclusion:
     if not isinstance(outcome, BaseException):
-        return Conclusion(record=Completion(lease=task.lease, result=outcome))
+        return conclude_value(task, outcome)
     error = recognised(outcome)
     record = record_of_error(task, error, overload_pause_seconds=overload_pause_seconds)
     return Conclusion(

@@ -5,6 +5,7 @@ import logging
 import pickle
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context as Variables
 from contextvars import copy_context
 from inspect import isawaitable
 from typing import TYPE_CHECKING, cast
@@ -14,6 +15,7 @@ from taskfleet_worker.registry import Handler, Reference
 from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result
 from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.calls import Call
+from taskfleet_worker.runtime.isolation import alone
 
 if TYPE_CHECKING:
     from taskfleet_worker.runtime.children import Children
@@ -34,30 +36,31 @@ class Caller:
         self._threads: ThreadPoolExecutor | None = None
         self._children: Children | None = None
 
-    async def conclude(self, call: Call, payloads: Sequence[object]) -> Sequence[Conclusion]:
+    async def conclude(self, call: Call) -> Sequence[Conclusion]:
         """Call the handler; one conclusion for each task, or none where they were told already. Raises what an async handler raised."""
         if self._tracing is None:
-            return await self._called(call, payloads)
+            return await self._called(call)
         from taskfleet_worker.telemetry.tracing import conclude
 
         with self._tracing.processing(call.tasks, is_batch=call.handler.batch_size is not None) as span:
-            conclusions = await self._called(call, payloads)
+            conclusions = await self._called(call)
             conclude(span, conclusions)
             return conclusions
 
-    async def _called(self, call: Call, payloads: Sequence[object]) -> Sequence[Conclusion]:
-        payload: object = payloads
-        context: object
-        if call.handler.batch_size is None:
-            payload, context = payloads[0], call.jobs[0].context
-            current_context.set(call.jobs[0].context)
+    async def _called(self, call: Call) -> Sequence[Conclusion]:
+        handler, payload, context, variables = call.handler, cast("object", call.payloads), cast("object", None), copy_context()
+        if handler.batch_size is None:
+            payload, context = call.payloads[0], call.jobs[0].context
+            variables.run(current_context.set, call.jobs[0].context)
         else:
             context = [job.context for job in call.jobs]
-        if call.handler.in_process is not None:
-            return await self._in_child(call, call.handler.in_process, payload, context)
-        if not call.handler.is_async:
-            return await self._in_thread(call, payload, context)
-        return self._of_result(call, await cast("Awaitable[object]", call.handler.call(payload, context)))
+        if handler.is_async and handler.in_process is None:
+            awaitable = cast("Awaitable[object]", variables.run(handler.call, payload, context))
+            return self._of_result(call, await alone(awaitable, variables, call.waits))
+        call.waits()
+        if handler.in_process is not None:
+            return await self._in_child(call, handler.in_process, payload, context)
+        return await self._in_thread(call, payload, context, variables)
 
     def of_error(self, call: Call, error: BaseException) -> Sequence[Conclusion]:
         """One conclusion for each task of a call that raised."""
@@ -68,12 +71,12 @@ class Caller:
         if self._children is not None:
             await self._children.close()
 
-    async def _in_thread(self, call: Call, payload: object, context: object) -> Sequence[Conclusion]:
+    async def _in_thread(self, call: Call, payload: object, context: object, variables: Variables) -> Sequence[Conclusion]:
         """Call a blocking handler. If it is stopped its endings are told at once, but it keeps its slots until its thread is free."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._thread_count, thread_name_prefix="taskfleet-task")
         loop = asyncio.get_running_loop()
-        thread = loop.run_in_executor(self._threads, copy_context().run, _call, call.handler, payload, context)
+        thread = loop.run_in_executor(self._threads, variables.run, _call, call.handler, payload, context)
         try:
             result, error = await asyncio.shield(thread)
         except asyncio.CancelledError as cancelled:
@@ -85,7 +88,7 @@ class Caller:
         if error is not None:
             return self.of_error(call, error)
         # A plain function may hand on what an async one returned, as decorators do.
-        return self._of_result(call, await result if isawaitable(result) else result)
+        return self._of_result(call, await alone(result, variables, call.waits) if isawaitable(result) else result)
 
     async def _in_child(self, call: Call, handler: Reference, payload: object, context: object) -> Sequence[Conclusion]:
         """Call a function in a child process, which is killed if the call is cancelled."""

@@ -1,9 +1,8 @@
 """Calls of handlers that are under way: a call does one task, or the tasks of a batch; each task of it is a job of its own."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from math import inf
-from typing import Any
 
 from taskfleet.models import ClaimedTask
 from taskfleet_worker.context import Context
@@ -40,36 +39,37 @@ class Job:
 class Call:
     """One call of a handler."""
 
-    __slots__ = ("entered", "future", "handler", "jobs")
+    __slots__ = ("hand", "handler", "jobs", "payloads", "waited")
 
-    def __init__(self, handler: Handler, jobs: Sequence[Job]) -> None:
+    def __init__(self, handler: Handler, jobs: Sequence[Job], payloads: Sequence[object]) -> None:
         self.handler = handler
         self.jobs = jobs
-        self.entered = False
-        """True once its coroutine runs: cancelled before that it would vanish without an ending."""
-        self.future: asyncio.Task[None]
+        self.payloads = payloads
+        """What the handler takes, one for each job."""
+        self.hand: asyncio.Task[None] | None = None
+        """The asyncio task that it is made in; None before it is made."""
+        self.waited = False
+        """True once it has waited for something: others have run since it began."""
         for job in jobs:
             job.call = self
 
-    def begin(self, run: Coroutine[Any, Any, None]) -> None:
-        """Let the coroutine that makes this call run."""
-        self.future = asyncio.get_running_loop().create_task(run)
+    def waits(self) -> None:
+        """It waits for something."""
+        self.waited = True
 
     def cancel(self) -> None:
         """Cancel an async handler at its next await, once nobody wants any task of it; a blocking one sees its contexts."""
-        if self.entered and self.unwanted:
-            self.future.cancel()
-
-    def enter(self) -> None:
-        """The coroutine runs; raises CancelledError if every task was stopped before."""
-        self.entered = True
-        if self.unwanted:
-            raise asyncio.CancelledError
+        # Before it is made there is nothing to cancel: it is looked at once more when its turn comes.
+        if self.hand is not None and self.unwanted:
+            self.hand.cancel()
 
     @property
     def unwanted(self) -> bool:
         """True when each of its tasks was stopped."""
-        return all(job.stopped is not None for job in self.jobs)
+        for job in self.jobs:  # noqa: SIM110 - asked for every task; a generator takes thrice the time.
+            if job.stopped is None:
+                return False
+        return True
 
     @property
     def tasks(self) -> Sequence[ClaimedTask]:

@@ -26,6 +26,7 @@ from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.calling import Caller
 from taskfleet_worker.runtime.calls import Call, Job
 from taskfleet_worker.runtime.deadlines import Deadlines
+from taskfleet_worker.runtime.hands import Hands
 
 
 class Ready(NamedTuple):
@@ -46,6 +47,7 @@ class Jobs:
         self._calls: set[Call] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._caller = Caller(bench, hear=self._heard, stopped=self._end_cancelled)
+        self._hands = Hands(self._make, clock=bench.clock)
         self._deadlines = Deadlines(self._running.values, self._time_over, clock=bench.clock)
 
     @property
@@ -65,21 +67,23 @@ class Jobs:
 
     def start(self, tasks: Sequence[ClaimedTask]) -> None:
         """Run the handlers of claimed tasks, or end a task at once where that would be in vain."""
+        self._loop = self._loop or asyncio.get_running_loop()
         batches: dict[str, list[Ready]] = {}
         for task in tasks:
             handler = self._bench.handlers.get(task.kind)
             payload = record_of_unknown_kind(task) if handler is None else self._payload(task, handler)
-            if handler is None or isinstance(payload, Failure | Release):
-                self._refuse(task, cast("Failure | Release", payload))
+            if handler is None or type(payload) is Failure:
+                self._refuse(task, cast("Failure", payload))
             elif handler.batch_size is None:
-                self._launch(handler, [Ready(task, payload)])
+                self._launch(handler, [self._job(task)], [payload])
             else:
                 batches.setdefault(task.kind, []).append(Ready(task, payload))
         for kind, waiting in batches.items():
             handler = self._bench.handlers[kind]
             size = handler.batch_size or 1
             for first in range(0, len(waiting), size):
-                self._launch(handler, waiting[first : first + size])
+                part = waiting[first : first + size]
+                self._launch(handler, [self._job(task) for task, _ in part], [payload for _, payload in part])
 
     def give_back(self, task: ClaimedTask, code: ErrorCode) -> None:
         """Release a task without having started it."""
@@ -117,10 +121,10 @@ class Jobs:
                 await self._emptied.wait()
         return not self._running
 
-    def task_of(self, future: "asyncio.Task[object] | None") -> ClaimedTask | None:
+    def task_of(self, hand: "asyncio.Task[object] | None") -> ClaimedTask | None:
         """The task (of a batch: its first) that an asyncio task runs the handler of; may be asked from another thread."""
-        for call in list(self._calls):
-            if call.future is future:
+        for call in [] if hand is None else list(self._calls):
+            if call.hand is hand:
                 return call.jobs[0].task
         return None
 
@@ -164,11 +168,10 @@ class Jobs:
         except PayloadRefusedError as error:
             return record_of_error(task, error, overload_pause_seconds=0.0)
 
-    def _launch(self, handler: Handler, ready: Sequence[Ready]) -> None:
-        jobs = [self._job(task) for task, _ in ready]
-        call = Call(handler, jobs)
+    def _launch(self, handler: Handler, jobs: Sequence[Job], payloads: Sequence[object]) -> None:
+        call = Call(handler, jobs, payloads)
         self._calls.add(call)
-        call.begin(self._run(call, [payload for _, payload in ready]))
+        self._hands.give(call)
         for job in jobs:
             self._deadlines.started(job)
 
@@ -178,9 +181,9 @@ class Jobs:
             # The task came back to us under a new lease, so the old one is gone, though no heartbeat has told us yet.
             self._stop_job(twin, StopReason.LEASE_LOST)
         self._emptied.clear()
-        self._loop = self._loop or asyncio.get_running_loop()
         now = self._bench.clock()
-        job = self._running[task.task_id] = Job(task, Context(task, clock=self._bench.clock, hear=self.hear), started=now)
+        context = Context(task, clock=self._bench.clock, hear=self.hear, started=now)
+        job = self._running[task.task_id] = Job(task, context, started=now)
         self._bench.slots.take()
         self._bench.admission.started(task.kind, now=now)
         return job
@@ -191,11 +194,12 @@ class Jobs:
         self._bench.outbox.add(ending)
         self._bench.news()
 
-    async def _run(self, call: Call, payloads: Sequence[object]) -> None:
+    async def _make(self, call: Call) -> None:
         conclusions: Sequence[Conclusion] = ()
         try:
-            call.enter()
-            conclusions = await self._caller.conclude(call, payloads)
+            if call.unwanted:
+                return self._end_cancelled(call, asyncio.CancelledError())
+            conclusions = await self._caller.conclude(call)
         except asyncio.CancelledError as error:
             self._end_cancelled(call, error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge between people's code and ours
@@ -203,6 +207,7 @@ class Jobs:
         finally:
             self._end_all(call, conclusions)
             self._leave(call, conclusions)
+        return None
 
     def _end_all(self, call: Call, conclusions: Sequence[Conclusion]) -> None:
         for job, conclusion in zip(call.jobs, conclusions, strict=False):
@@ -231,15 +236,8 @@ class Jobs:
         record = conclusion.record
         if isinstance(record, Failure) and record.missing_entity is not None:
             self._bench.missing.remember(record.missing_entity, now=now)
-        ending = Ending(
-            task=job.task,
-            record=record,
-            seconds=now - job.started,
-            ended_at=now,
-            pause_seconds=conclusion.pause_seconds,
-            message=conclusion.message,
-        )
-        self._bench.outbox.add(ending)
+        # By position: it is made for every task.
+        self._bench.outbox.add(Ending(job.task, record, now - job.started, now, conclusion.pause_seconds, conclusion.message))
         return None
 
     def _leave(self, call: Call, conclusions: Sequence[Conclusion]) -> None:
