@@ -181,6 +181,21 @@ async def test_behind_a_pooler_no_lock_is_taken(database_url: str) -> None:
         assert (await second.look([QUEUE]))[QUEUE.key].measurement is not None
 
 
+async def test_behind_a_pooler_the_lock_goes_past_it(database_url: str) -> None:
+    pooled = LinkSettings(holder="here", exclusive=True, pooled=True)
+    access = DatabaseAccess(url=database_url, direct_url=database_url)
+    first, second = DatabaseLink(access, pooled), DatabaseLink(access, pooled)
+    try:
+        await first.look([QUEUE])
+        sights = await second.look([QUEUE])
+    finally:
+        await first.close()
+        await second.close()
+
+    assert sights[QUEUE.key].measurement is None
+    assert sights[QUEUE.key].trouble is not None
+
+
 async def test_missing_schema_is_brought_by_who_may(empty_database_url: str) -> None:
     async with link(empty_database_url) as without:
         with pytest.raises(SchemaMissingError):

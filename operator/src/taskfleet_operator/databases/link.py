@@ -10,7 +10,7 @@ from uuid import UUID
 from taskfleet.errors import SchemaMissingError, StalePolicyError
 from taskfleet.migrations import Migrator
 from taskfleet.models import DecisionRecord, QueueMeasurement, QueuePolicy
-from taskfleet.store import Database, Limits, OperatorStore
+from taskfleet.store import Database, Limits, OperatorStore, Pooler
 from taskfleet.store.queue_locks import QueueLocks
 from taskfleet_operator.api.convert import queue_policy
 from taskfleet_operator.api.task_queue import QueueKey, TaskQueue
@@ -32,6 +32,8 @@ class DatabaseAccess:
     url: str = field(repr=False)
     migrate_url: str | None = field(default=None, repr=False)
     """With the right to change the schema; None: the operator does not."""
+    direct_url: str | None = field(default=None, repr=False)
+    """The way past a pooler, for locks that last; None: there is none, or it is not needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,7 @@ class DatabaseLink:
             access.url,
             schema=settings.schema,
             pool_size=POOL_SIZE,
-            pooled=settings.pooled,
+            pooled=settings.pooled and Pooler(direct_url=access.direct_url),
             application_name=APPLICATION_NAME,
             connect_tries=1,
             limits=Limits(statement_seconds=settings.statement_timeout_seconds),

@@ -13,6 +13,7 @@ from taskfleet_operator.local.documents import Documents, Manifest, SecretKey, j
 from taskfleet_operator.loop.known import KnownQueue, KnownQueues, key_of
 
 DATABASE_URL: Final = "TASKFLEET_DATABASE_URL"
+DIRECT_DATABASE_URL: Final = "TASKFLEET_DIRECT_DATABASE_URL"
 FALLBACK_SECRET: Final = {"secretRef": {"name": "taskfleet-database"}}
 """Stands in a TaskQueue that names no database, so that the environment's URL is taken."""
 
@@ -57,8 +58,12 @@ class LocalFiles:
         """Give the URL of the Secret in the files, else of the environment; raises SecretMissingError."""
         spec = task_queue.spec.database
         migrate = spec.migrate
+        url = self._url(task_queue, name=spec.secret_ref.name, key=spec.secret_ref.key)
+        # The environment's way past a pooler leads to the environment's database, and to no other.
+        direct = self._environment.get(DIRECT_DATABASE_URL) if url == (self._environment.get(DATABASE_URL) or "").strip() else None
         return DatabaseAccess(
-            url=self._url(task_queue, name=spec.secret_ref.name, key=spec.secret_ref.key),
+            url=url,
+            direct_url=direct,
             migrate_url=self._url(task_queue, name=migrate.secret_ref.name, key=migrate.secret_ref.key) if migrate else None,
         )
 

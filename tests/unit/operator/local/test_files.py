@@ -130,3 +130,17 @@ def test_task_queue_without_database_is_faulty_where_the_environment_names_none(
     files.load()
 
     assert [len(each.faults) > 0 for each in files.queues] == [True, True]
+
+
+async def test_the_way_past_a_pooler_is_that_of_the_environments_database_only(folder: Folder) -> None:
+    environment = {"TASKFLEET_DATABASE_URL": "pooled", "TASKFLEET_DIRECT_DATABASE_URL": "direct"}
+    known = KnownQueues()
+    found = []
+    for documents in ((manifest(),), (manifest(), SECRET)):
+        files = LocalFiles([folder.write("a.yaml", *documents)], known, environment=environment)
+        files.load()
+        (queue,) = (each.followed for each in known.all() if each.followed)
+        access = await files.access_of(queue)
+        found.append((access.url, access.direct_url))
+
+    assert found == [("pooled", "direct"), ("url", None)]
