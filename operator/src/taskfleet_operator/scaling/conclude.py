@@ -1,6 +1,6 @@
 """The last steps of a decision: ceilings, stop policy, behavior, pause; then who leaves, who comes back, and the words for it."""
 
-from math import ceil
+from math import ceil, inf
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -47,20 +47,31 @@ def conclude(stand: Stand, allowance: Allowance, *, now: float) -> Decided:
     applied = stand.policy.mode is Mode.AUTO and not contest.hands_off
     crew = _crew(stand, aim) if applied else Crew()
     grow = _granted(stand, crew, allowance)
-    if allowance.room == grow < crew.grow:
-        aim = _turned(aim, aim.pods, reason=Reason.GLOBAL_CAP, did=f"the global cap has room for {grow} of {crew.grow} new replicas now")
-    decision = _decision(stand, aim, replace(crew, grow=grow), applied=applied)
+    if grow < crew.grow:
+        if allowance.room == grow:
+            did = f"the global cap has room for {grow} of {crew.grow} new replicas now"
+            aim = _turned(aim, aim.pods, reason=Reason.GLOBAL_CAP, did=did)
+        crew = replace(crew, grow=grow)
+    decision = _decision(stand, aim, crew, applied=applied)
     if contest.hands_off:
         decision = _hands_off(decision)
     events = behavior.changed(stand.policy.behavior, wishes, change=grow - len(crew.drain) - crew.surplus_starting, now=now)
-    drained = sum(worker.slots for worker in stand.observation.workers if worker.session_id in crew.drain)
-    gone = drained + crew.surplus_starting * stand.policy.slots_per_replica
-    memory = replace(stand.memory, unused=stand.memory.unused.lowered(gone), behavior=events, contest=contest.memory)
-    return Decided(decision=decision, memory=memory)
+    unused = stand.memory.unused.lowered(_given_up(stand, crew))
+    return Decided(decision=decision, memory=replace(stand.memory, unused=unused, behavior=events, contest=contest.memory))
+
+
+def _given_up(stand: Stand, crew: Crew) -> int:
+    """Slots that are on their way out from now on."""
+    starting = crew.surplus_starting * stand.policy.slots_per_replica
+    if not crew.drain:
+        return starting
+    return starting + sum(worker.slots for worker in stand.observation.workers if worker.session_id in crew.drain)
 
 
 def _granted(stand: Stand, crew: Crew, allowance: Allowance) -> int:
     """New replicas that may start now: those that are still leaving count against maxReplicas and the cap until they are gone."""
+    if not crew.grow:
+        return 0
     room = stand.policy.max_replicas - stand.observation.replicas + len(crew.removable) + crew.surplus_starting
     if allowance.room is not None:
         room = min(room, allowance.room)
@@ -90,7 +101,7 @@ def _ceiled(stand: Stand, allowance: Allowance) -> Aim:
 
 def _gated(stand: Stand, binding: Limit, pods: int) -> bool:
     """Whether quotas, rates or breakers let only a part of the waiting tasks be demand, and the fleet has all they can use."""
-    return stand.work.waiting > ceil(stand.work.total) and pods >= binding.replicas and binding.reason in GATES
+    return binding.reason in GATES and pods >= binding.replicas and stand.work.waiting > ceil(stand.work.total)
 
 
 def _own_reason(stand: Stand, pods: int) -> Reason:
@@ -165,8 +176,10 @@ def _decision(stand: Stand, aim: Aim, crew: Crew, *, applied: bool) -> Decision:
 
 
 def _claim_ceiling(memory: Memory) -> int | None:
-    gates = [gate for gate in (memory.ceiling.slots, guard.gate(memory.guard)) if gate is not None]
-    return max(1, int(min(gates))) if gates else None
+    ceiling, gate = memory.ceiling.slots, guard.gate(memory.guard)
+    if ceiling is None and gate is None:
+        return None
+    return max(1, int(min(inf if ceiling is None else ceiling, inf if gate is None else gate)))
 
 
 def _kind_ceilings(memory: Memory) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """The sentence that goes to log, condition, Event and page: how many workers, because of what, capped by whom, with the numbers."""
 
-from taskfleet_operator.scaling.demand.panic import slot_seconds
+from taskfleet_operator.scaling.demand.work import slot_seconds
 from taskfleet_operator.scaling.reasons import Reason
 from taskfleet_operator.scaling.stand import Stand
 
@@ -41,13 +41,13 @@ def _deadline(stand: Stand) -> str:
     due = stand.want.due
     if due is None:
         return _waiting(stand)
-    seconds = sum(count * stand.estimates.service[kind] for kind, count in due.counts.items()) / due.total
+    seconds = slot_seconds(due, stand.estimates.service) / due.total
     return f"{_tasks(due.total, 'ready ')} must start within {due.slack_seconds:.0f} s at {seconds:.2g} s each"
 
 
 def _panic(stand: Stand) -> str:
     lanes = [lane for lane in (stand.work.fresh.all, stand.work.stale.all) if lane is not None]
-    seconds = sum(slot_seconds(lane, stand.estimates) for lane in lanes) / max(stand.fleet.slots, 1)
+    seconds = sum(slot_seconds(lane, stand.estimates.service) for lane in lanes) / max(stand.fleet.slots, 1)
     slots = "1 slot" if stand.fleet.slots <= 1 else f"{stand.fleet.slots:,} slots"
     return f"{_tasks(stand.work.total, 'ready ')} would keep {slots} busy for {seconds:,.0f} s"
 

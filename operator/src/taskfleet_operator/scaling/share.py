@@ -28,10 +28,7 @@ def decide_fleet(
     if global_max_replicas is None:
         return tuple(conclude(one, Allowance(), now=now) for one in found)
     cap = max(0, global_max_replicas - held_elsewhere)
-    found = [
-        replace(one, memory=replace(one.memory, share=_moved(one.memory.share, share)))
-        for one, share in zip(found, _shares(found, cap), strict=True)
-    ]
+    found = [_sharing(one, share) for one, share in zip(found, _shares(found, cap), strict=True)]
     rooms = _rooms(found, cap)
     return tuple(conclude(one, Allowance(pods=one.memory.share.counts, room=room), now=now) for one, room in zip(found, rooms, strict=True))
 
@@ -44,10 +41,15 @@ def _shares(stands: Sequence[Stand], cap: int) -> Sequence[int | None]:
     return fill([_claimant(one, demand, one.policy.min_replicas) for one, demand in zip(stands, demands, strict=True)], cap)
 
 
+def _sharing(one: Stand, computed: int | None) -> Stand:
+    before = one.memory.share
+    if before.computed == computed == before.counts:
+        return one
+    return replace(one, memory=replace(one.memory, share=_moved(before, computed)))
+
+
 def _moved(before: ShareMemory, computed: int | None) -> ShareMemory:
     """The share that counts: it moves no further than two ticks in a row agree on. No share means no bound."""
-    if computed == before.computed:
-        return ShareMemory(counts=computed, computed=computed)
     bounds = (_bound(computed), _bound(before.computed))
     counts = max(min(bounds), min(max(bounds), _bound(before.counts)))
     return ShareMemory(counts=None if counts == inf else int(counts), computed=computed)

@@ -51,16 +51,9 @@ class Stand(Struct, frozen=True, kw_only=True):
     """Replicas the work asks for, before any ceiling."""
     limit: Limit
     """The lowest of the queue's own ceilings."""
+    demand_pods: int
+    """What the queue asks of the global cap."""
     goal_reachable: bool
-
-    @property
-    def demand_pods(self) -> int:
-        """What the queue asks of the global cap; one that is not scaled now asks for what it has."""
-        if self.policy.stop is StopPolicy.HOLD_AND_DRAIN:
-            return 0
-        if self.policy.mode is Mode.RECOMMEND or self.policy.stop is StopPolicy.HOLD:
-            return self.fleet.pods
-        return int(min(max(self.wanted_pods, self.policy.min_replicas), self.limit.replicas))
 
 
 class Draft:
@@ -177,13 +170,24 @@ def _limit(draft: Draft) -> None:
         allowed = lowest(limits)
         memory = watched(memory, learned, draft.fleet, draft.policy, allowed=allowed, now=draft.now, backlog=draft.work.total > 0)
     draft.memory = memory
-    draft.limits = (*limits, *failure_limits(memory, draft.policy))
+    draft.limits = limits + failure_limits(memory, draft.policy)
 
 
 STEPS: tuple[Callable[[Draft], None], ...] = (_learn, _count, _admit, _foresee, _want, _leave, _size, _limit)
 
 
+def _demand_pods(draft: Draft, limit: Limit) -> int:
+    """A queue that is not scaled now asks for what it has."""
+    policy = draft.policy
+    if policy.stop is StopPolicy.HOLD_AND_DRAIN:
+        return 0
+    if policy.mode is Mode.RECOMMEND or policy.stop is StopPolicy.HOLD:
+        return draft.fleet.pods
+    return int(min(max(draft.wanted_pods, policy.min_replicas), limit.replicas))
+
+
 def _stand(draft: Draft) -> Stand:
+    limit = lowest(draft.limits)
     return Stand(
         observation=draft.observation,
         policy=draft.policy,
@@ -195,6 +199,7 @@ def _stand(draft: Draft) -> Stand:
         want=draft.want,
         leave=draft.leave,
         wanted_pods=draft.wanted_pods,
-        limit=lowest(draft.limits),
+        limit=limit,
+        demand_pods=_demand_pods(draft, limit),
         goal_reachable=SAFETY * draft.policy.max_wait_seconds >= least_slack(draft.policy, draft.estimates),
     )

@@ -20,7 +20,7 @@ class RecentLow(Struct, frozen=True, kw_only=True):
         if self.since is None or (self.samples and at - self.samples[-1][0] > gap_seconds):
             return RecentLow(since=at, samples=((at, value),))
         cut = at - keep_seconds
-        kept = tuple(sample for sample in self.samples if sample[1] < value and sample[0] >= cut)
+        kept = [sample for sample in self.samples if sample[1] < value and sample[0] >= cut]
         return RecentLow(since=self.since, samples=(*kept, (at, value)))
 
     def low(self, seconds: float, *, now: float) -> float | None:
@@ -28,7 +28,10 @@ class RecentLow(Struct, frozen=True, kw_only=True):
         if self.since is None or now - self.since < seconds:
             return None
         start = now - seconds
-        return next((value for at, value in self.samples if at >= start), None)
+        for at, value in self.samples:
+            if at >= start:
+                return value
+        return None
 
     def lowered(self, amount: float) -> "RecentLow":
         """The samples as they would have been with `amount` less all the time, at least 0."""

@@ -1,6 +1,6 @@
 """Panic: a backlog so deep that every allowed worker helps."""
 
-from taskfleet_operator.scaling.demand.work import Due, Work
+from taskfleet_operator.scaling.demand.work import Work, slot_seconds
 from taskfleet_operator.scaling.estimates.learn import Estimates
 from taskfleet_operator.scaling.policy import ScalingPolicy
 
@@ -20,11 +20,6 @@ def calm_slots(work: Work, policy: ScalingPolicy, estimates: Estimates) -> float
         return 0.0
     fresh, stale = work.fresh.all, work.stale.all
     return max(
-        slot_seconds(fresh, estimates) / fresh.slack_seconds if fresh is not None else 0.0,
-        slot_seconds(stale, estimates) / policy.lanes.stale_wait_seconds if stale is not None else 0.0,
+        slot_seconds(fresh, estimates.service) / fresh.slack_seconds if fresh is not None else 0.0,
+        slot_seconds(stale, estimates.service) / policy.lanes.stale_wait_seconds if stale is not None else 0.0,
     )
-
-
-def slot_seconds(due: Due, estimates: Estimates) -> float:
-    """How long one slot would need for the work."""
-    return sum(count * estimates.service[kind] for kind, count in due.counts.items())

@@ -10,7 +10,7 @@ from taskfleet_operator.scaling.demand import deadline
 from taskfleet_operator.scaling.demand.deadline import Claims, Need, Supply
 from taskfleet_operator.scaling.demand.floor import Arriving
 from taskfleet_operator.scaling.demand.panic import panics
-from taskfleet_operator.scaling.demand.work import SAFETY, Due, Work
+from taskfleet_operator.scaling.demand.work import SAFETY, Due, Work, slot_seconds
 from taskfleet_operator.scaling.estimates.learn import Estimates
 from taskfleet_operator.scaling.policy import ScalingPolicy
 from taskfleet_operator.scaling.reasons import Reason
@@ -134,7 +134,7 @@ def _stale_need(work: Work, waiting: Due, policy: ScalingPolicy, supply: Supply,
     """The stale lane has its promised share of the slots there are or whatever the fresh lane leaves over, and all of the new ones."""
     slots = max(supply.capacity.slots, 1)
     fresh = work.fresh.all
-    fresh_seconds = 0.0 if fresh is None else sum(count * supply.service[kind] for kind, count in fresh.counts.items())
+    fresh_seconds = 0.0 if fresh is None else slot_seconds(fresh, supply.service)
     used = (fresh_seconds + load * waiting.slack_seconds) / (slots * waiting.slack_seconds)
     return deadline.need(work.stale.due, supply, Claims(usable=max(policy.lanes.stale_share, 1 - used)))
 

@@ -64,7 +64,8 @@ class Work(Struct, frozen=True, kw_only=True):
         return self.fresh.waiting + self.stale.waiting
 
 
-NO_WORK = Work(fresh=Lane(), stale=Lane())
+NOTHING = Lane()
+NO_WORK = Work(fresh=NOTHING, stale=NOTHING)
 
 
 class Goal(Struct, frozen=True, kw_only=True):
@@ -88,11 +89,19 @@ class Goal(Struct, frozen=True, kw_only=True):
     def urgency(self, age_seconds: float) -> float:
         """The slack rounded down to a step."""
         least = self.floor_seconds
-        slack = self.slack(age_seconds)
+        slack = SAFETY * self.wait_seconds - max(0.0, age_seconds - self.aged_from_seconds)
         if slack <= least:
             return least
         step = (SAFETY * self.wait_seconds - least) / URGENCY_CLASSES
         return least + int((slack - least) / step) * step
+
+
+def slot_seconds(due: Due, service: Mapping[str, float]) -> float:
+    """How long one slot would need for the work."""
+    seconds = 0.0
+    for kind, count in due.counts.items():
+        seconds += count * service[kind]
+    return seconds
 
 
 def least_slack(policy: ScalingPolicy, estimates: Estimates) -> float:
@@ -123,12 +132,13 @@ def admissible_work(
         return NO_WORK
     admit = _Admission(policy=policy, service=estimates.service, running=running, breakers=breakers)
     fresh_goal, stale_goal = goals(policy, estimates)
-    may = [bucket for bucket in observation.ready if bucket.count > 0 and bucket.kind not in observation.paused_kinds]
+    fresh: list[ReadyTasks] = []
+    stale: list[ReadyTasks] = []
     limit = policy.lanes.fresh_seconds
-    return Work(
-        fresh=_lane([bucket for bucket in may if bucket.oldest_seconds <= limit], fresh_goal, admit),
-        stale=_lane([bucket for bucket in may if bucket.oldest_seconds > limit], stale_goal, admit),
-    )
+    for bucket in observation.ready:
+        if bucket.count > 0 and bucket.kind not in observation.paused_kinds:
+            (fresh if bucket.oldest_seconds <= limit else stale).append(bucket)
+    return Work(fresh=_lane(fresh, fresh_goal, admit), stale=_lane(stale, stale_goal, admit))
 
 
 class _Admission:
@@ -137,7 +147,13 @@ class _Admission:
     def __init__(
         self, *, policy: ScalingPolicy, service: Mapping[str, float], running: Mapping[str, int], breakers: Mapping[str, int]
     ) -> None:
+        self._service = service
         self._limits = {kind.kind: kind for kind in policy.kinds if kind.max_concurrent is not None or kind.rate_starts is not None}
+        self._room: Mapping[str, int] = {}
+        if self._limits or breakers:
+            self._limit(running, breakers)
+
+    def _limit(self, running: Mapping[str, int], breakers: Mapping[str, int]) -> None:
         for kind, slots in breakers.items():
             limit = self._limits.get(kind, KindLimits(kind=kind))
             self._limits[kind] = KindLimits(
@@ -146,7 +162,6 @@ class _Admission:
                 rate_starts=limit.rate_starts,
                 rate_period_seconds=limit.rate_period_seconds,
             )
-        self._service = service
         self._room = {
             kind: max(0, limit.max_concurrent - running.get(kind, 0))
             for kind, limit in self._limits.items()
@@ -170,9 +185,11 @@ class _Admission:
 
 def _lane(buckets: list[ReadyTasks], goal: Goal, admit: _Admission) -> Lane:
     if not buckets:
-        return Lane()
+        return NOTHING
+    oldest = 0.0
     classes: dict[float, list[ReadyTasks]] = {}
     for bucket in buckets:
+        oldest = max(oldest, bucket.oldest_seconds)
         classes.setdefault(goal.urgency(bucket.oldest_seconds), []).append(bucket)
     due = []
     waiting: dict[str, int] = {}
@@ -181,5 +198,4 @@ def _lane(buckets: list[ReadyTasks], goal: Goal, admit: _Admission) -> Lane:
         for bucket in classes[slack]:
             waiting[bucket.kind] = waiting.get(bucket.kind, 0) + bucket.count
         due.append(admit.within(slack, waiting, pressing=slack <= floor))
-    oldest = max([bucket.oldest_seconds for bucket in buckets])
     return Lane(due=tuple(due), oldest_seconds=oldest, waiting=sum(waiting.values()))

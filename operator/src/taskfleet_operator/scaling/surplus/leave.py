@@ -53,9 +53,13 @@ def leave(scene: Scene, wanted: Want, memory: Memory, *, now: float) -> Leave:
     room = int(fleet.slots - ceil(wanted.floor - ROUNDING))
     if lacking or room <= 0:
         return Leave(slots=0, reason=Reason.STEADY, unused=window, tapered=calm, steps=())
-    idle = unused(window, fleet, keep=scene.arriving.keep, now=now, startup_seconds=startup, tick_seconds=policy.tick_seconds).slots
+    idle = 0
+    if spare:
+        idle = unused(window, fleet, keep=scene.arriving.keep, now=now, startup_seconds=startup, tick_seconds=policy.tick_seconds).slots
     ends = taper.surplus(calm, slots=fleet.slots, seconds=quick_window(policy.tick_seconds), now=now)
     asked = min(max(idle, ends), room)
+    if asked <= 0 and not fleet.starting:
+        return Leave(slots=0, reason=Reason.STEADY, unused=window, tapered=calm, steps=())
     slots = max(_spared(scene, asked), _overshoot(scene, wanted, watched=window.low(policy.tick_seconds, now=now) or 0.0))
     reason = Reason.TAPER if ends > idle else Reason.IDLE_UNUSED
     steps: tuple[Step, ...] = ()

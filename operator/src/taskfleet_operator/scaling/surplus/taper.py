@@ -7,7 +7,7 @@ for at most in the quick window is kept, and only if that is less than 85 % of t
 from collections.abc import Mapping
 from math import ceil, sqrt
 
-from taskfleet_operator.scaling.demand.work import SAFETY, Due, Goal, Work
+from taskfleet_operator.scaling.demand.work import SAFETY, Due, Goal, Work, slot_seconds
 from taskfleet_operator.scaling.windows import RecentLow
 
 CALM = 0.6
@@ -42,7 +42,7 @@ def _needed(due: Due, service: Mapping[str, float], goal: Goal) -> float | None:
     # The slack of the deadline law is max(η·T − age, …): what is left of the goal, made calmer.
     left = due.slack_seconds - (1 - CALM) * SAFETY * goal.wait_seconds
     slack = max(left, goal.least_slack_seconds / 2)
-    seconds = sum(count * service[kind] for kind, count in due.counts.items())
+    seconds = slot_seconds(due, service)
     if seconds / due.total >= due.slack_seconds / 2:
         return None
     return (1 + 2 / sqrt(due.total)) * seconds / slack
