@@ -4,8 +4,8 @@ import typing
 import pytest
 
 import taskfleet
-from taskfleet.client.fields import TaskFields
 from taskfleet.models import NewTask
+from taskfleet.task_fields import TaskFields
 
 
 def test_every_public_name_is_listed_and_found() -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Unpack
 
 from taskfleet import Producer
-from taskfleet.client.fields import TaskFields
 from taskfleet.models import Enqueued, Task
 from taskfleet.settings import QueueSettings
 from taskfleet.store import ReaderStore
+from taskfleet.task_fields import TaskFields
 from taskfleet.words import TaskState
 from taskfleet_ops.errors import PayloadNotJsonError
 from taskfleet_ops.services.access import Address, opened

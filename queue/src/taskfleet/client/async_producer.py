@@ -15,7 +15,6 @@ from psycopg.rows import class_row
 from taskfleet.client import dead_letters, lifecycle, operations, pausing, results, schedules
 from taskfleet.client.configuration import configure
 from taskfleet.client.connections import UNCHECKED_SECONDS
-from taskfleet.client.fields import TaskFields
 from taskfleet.client.steps import Copy, Flow, Query, Step
 from taskfleet.client.tracing import sent
 from taskfleet.dead_letters import Cleared, DeadLetterFilter, DeadLetterKey, DeadLetterPage, DeadLetterStats, GroupCounts
@@ -25,6 +24,7 @@ from taskfleet.settings import QueueSettings
 from taskfleet.store.connection import Database
 from taskfleet.store.limits import Limits
 from taskfleet.store.results import ResultNews
+from taskfleet.task_fields import TaskFields
 
 Result = TypeVar("Result")
 Connection = psycopg.AsyncConnection[Any]

@@ -14,6 +14,7 @@ from taskfleet.models import NewTask
 
 CHUNK_ROWS = 500
 """Rows a write to the COPY stream: some ten kilobytes."""
+_NO_NAMES = "\t\\N" * 4
 _BUCKET_SECONDS = 5
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Where the database's buckets start (backlog_bucket)."""
@@ -39,23 +40,36 @@ class LedgerGroup:
 
 
 class PreparedBatches:
-    """New tasks, checked and in batches of at most `size`; taken from the iterable only when a batch is fetched."""
+    """New tasks, checked and in batches of at most `size`; taken from the iterable only when they are fetched."""
 
     def __init__(self, tasks: Iterable[NewTask], *, size: int) -> None:
-        self._tasks = enumerate(tasks)
+        self._tasks = iter(tasks)
+        self._position = 0
         self._size = size
-        self._fetched: Sequence[PreparedTask] | None = None
+        self._fetched: list[PreparedTask] = []
 
-    def fetch(self) -> None:
-        """Prepare the next batch, unless it waits already; raises InvalidTaskError that names the position of the task."""
-        if self._fetched is None:
-            self._fetched = [_prepared(position, task) for position, task in islice(self._tasks, self._size)]
+    def fetch(self, most: int | None = None) -> None:
+        """Prepare what is missing of the next batch, or at most so many; raises InvalidTaskError that names the position of the task."""
+        missing = self._size - len(self._fetched)
+        try:
+            for task in islice(self._tasks, missing if most is None else min(missing, most)):
+                self._fetched.append(prepare(task))
+                self._position += 1
+        except InvalidTaskError as error:
+            raise InvalidTaskError(f"task {self._position} of the batch: {error}") from None
 
     def take(self) -> Sequence[PreparedTask]:
         """The next batch; empty when there is no more."""
         self.fetch()
-        fetched, self._fetched = self._fetched or (), None
+        fetched, self._fetched = self._fetched, []
         return fetched
+
+
+def alongside(work: Callable[[], None], chunks: Iterable[str]) -> Iterator[str]:
+    """The chunks, with some work after each: the server is busy with that one, and the next would wait for it."""
+    for chunk in chunks:
+        yield chunk
+        work()
 
 
 def followed_by(work: Callable[[], None], chunks: Iterable[str]) -> Iterator[str]:
@@ -68,10 +82,9 @@ def task_lines(placed: Iterable[PlacedTask], *, now: datetime) -> Iterator[str]:
     """Lines for copy_tasks.sql, some hundred at a time."""
     created = now.isoformat()
     return _joined(
-        f"{item.task_id}\t{item.kind_id}\t{_number(task.max_attempts)}\t{'t' if task.wants_result else 'f'}\t{created}"
-        f"\t{_text(task.payload)}\t{_text(task.headers)}\t{_text(task.group)}\t{_text(task.entity)}\t{_text(task.idempotency_key)}\n"
-        for item in placed
-        for task in (item.task,)
+        f"{task_id}\t{kind_id}\t{_number(task.max_attempts)}\t{'t' if task.wants_result else 'f'}\t{created}"
+        f"\t{_text(task.payload)}{_names(task)}\n"
+        for task_id, kind_id, _, task in placed
     )
 
 
@@ -103,13 +116,6 @@ def ledger_groups(placed: Iterable[PlacedTask]) -> Sequence[LedgerGroup]:
     return [LedgerGroup(kind_id=kind_id, priority=priority, bucket=bucket, count=n) for (kind_id, priority, bucket), n in groups.items()]
 
 
-def _prepared(position: int, task: NewTask) -> PreparedTask:
-    try:
-        return prepare(task)
-    except InvalidTaskError as error:
-        raise InvalidTaskError(f"task {position} of the batch: {error}") from None
-
-
 def _bucket(run_at: datetime) -> datetime:
     # Whole numbers: a timestamp as a float would round the microseconds of far moments up into the next bucket.
     since = run_at - _EPOCH
@@ -119,6 +125,13 @@ def _bucket(run_at: datetime) -> datetime:
 def _joined(lines: Iterator[str]) -> Iterator[str]:
     while chunk := "".join(islice(lines, CHUNK_ROWS)):
         yield chunk
+
+
+def _names(task: PreparedTask) -> str:
+    """The columns that few tasks have."""
+    if task.headers is None and task.group is None and task.entity is None and task.idempotency_key is None:
+        return _NO_NAMES
+    return f"\t{_text(task.headers)}\t{_text(task.group)}\t{_text(task.entity)}\t{_text(task.idempotency_key)}"
 
 
 def _number(value: int | None) -> str:

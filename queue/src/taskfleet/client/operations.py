@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from taskfleet.client.batches import PlacedTask, PreparedBatches, followed_by, held_lines, ledger_groups, ready_lines, task_lines
+from taskfleet.client.batches import (
+    CHUNK_ROWS,
+    PlacedTask,
+    PreparedBatches,
+    alongside,
+    followed_by,
+    held_lines,
+    ledger_groups,
+    ready_lines,
+    task_lines,
+)
 from taskfleet.client.known_queue import KnownQueue, Look
 from taskfleet.client.steps import Copy, Flow, Query, ask
 from taskfleet.client.validation import PreparedTask, prepare, require_size
@@ -79,7 +89,7 @@ def enqueue_many(tasks: Iterable[NewTask], *, queue: KnownQueue, clock: Clock, b
     results: list[Enqueued] = []
     batches = PreparedBatches(tasks, size=batch)
     while prepared := batches.take():
-        yield from _enqueue_batch(prepared, results, queue=queue, clock=clock, meanwhile=batches.fetch)
+        yield from _enqueue_batch(prepared, results, queue=queue, clock=clock, following=batches)
     return results
 
 
@@ -123,9 +133,9 @@ def _find_or_create(queue: KnownQueue, kinds: Sequence[str], *, clock: Clock) ->
 
 
 def _enqueue_batch(
-    tasks: Sequence[PreparedTask], results: list[Enqueued], *, queue: KnownQueue, clock: Clock, meanwhile: Callable[[], None]
+    tasks: Sequence[PreparedTask], results: list[Enqueued], *, queue: KnownQueue, clock: Clock, following: PreparedBatches
 ) -> Flow[None]:
-    """Store one batch and append its answers; `meanwhile` is called while the server is busy with it."""
+    """Store one batch and append its answers; the following one is prepared while the server is busy with this."""
     kind_ids, reserved = yield from _reserve(tasks, queue=queue, clock=clock)
     holders = yield from _claim_keys(tasks, reserved.task_ids, kind_ids=kind_ids)
     placed = [
@@ -137,11 +147,15 @@ def _enqueue_batch(
     def answer() -> None:
         results.extend(Enqueued(task_id=holders.get(task_id, task_id), duplicate=task_id in holders) for task_id in reserved.task_ids)
 
+    def prepare_some() -> None:
+        # There are as many chunks of tasks as of their rows in ready: half of the next batch with each.
+        following.fetch(CHUNK_ROWS // 2)
+
     # The server works on what it has been sent while we do our part: half of the time of a batch would be waiting otherwise.
-    yield Copy(name="copy_tasks", chunks=followed_by(answer, task_lines(placed, now=reserved.now)))
+    yield Copy(name="copy_tasks", chunks=followed_by(answer, alongside(prepare_some, task_lines(placed, now=reserved.now))))
     aside = yield from _put_aside(placed, now=reserved.now)
     waiting = [item for item in placed if item.task.group not in aside] if aside else placed
-    yield Copy(name="copy_ready", chunks=followed_by(meanwhile, ready_lines(waiting)))
+    yield Copy(name="copy_ready", chunks=followed_by(following.fetch, alongside(prepare_some, ready_lines(waiting))))
     groups = ledger_groups(waiting)
     columns = {
         "kind_ids": [group.kind_id for group in groups],

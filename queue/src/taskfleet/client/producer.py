@@ -16,7 +16,6 @@ from taskfleet.channels import NOTIFY, wakeup_channel
 from taskfleet.client import dead_letters, lifecycle, operations, pausing, results, schedules
 from taskfleet.client.configuration import configure
 from taskfleet.client.connections import Connections
-from taskfleet.client.fields import TaskFields
 from taskfleet.client.listening import listening
 from taskfleet.client.steps import Copy, Flow, Query, Step
 from taskfleet.client.tracing import sent
@@ -26,6 +25,7 @@ from taskfleet.errors import ResultTimeoutError, TaskfleetError
 from taskfleet.models import Changed, Enqueued, NewTask, Schedule, Task
 from taskfleet.settings import QueueSettings
 from taskfleet.store.wakeups import DEBOUNCE_SECONDS
+from taskfleet.task_fields import TaskFields
 
 _log = logging.getLogger("taskfleet.producer")
 

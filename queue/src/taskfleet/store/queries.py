@@ -12,8 +12,16 @@ _FOLDER = Path(__file__).parent.parent / "sql"
 
 @cache
 def load_queries(schema: str) -> Mapping[str, LiteralString]:
-    """Every query by its name, for the given schema."""
-    return {path.stem: _literal(in_schema(path.read_text(encoding="utf-8"), schema)) for path in sorted(_FOLDER.glob("*.sql"))}
+    """Every query by its name, for the given schema; of its comments only the first line stays, for who looks at pg_stat_activity.
+
+    The driver takes the placeholders of a query apart once, but anew at each call where it is longer than 4,096 bytes.
+    """
+    return {path.stem: _literal(in_schema(_bare(path.read_text(encoding="utf-8")), schema)) for path in sorted(_FOLDER.glob("*.sql"))}
+
+
+def _bare(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(line for number, line in enumerate(lines) if number == 0 or not line.lstrip().startswith("--"))
 
 
 def _literal(text: str) -> LiteralString:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskfleet.client.batches import CHUNK_ROWS, PlacedTask, PreparedBatches, followed_by, ledger_groups, ready_lines, task_lines
+from taskfleet.client.batches import CHUNK_ROWS, PlacedTask, PreparedBatches, alongside, followed_by, ledger_groups, ready_lines, task_lines
 from taskfleet.client.validation import prepare
 from taskfleet.errors import InvalidTaskError
 from taskfleet.models import NewTask
@@ -96,3 +96,13 @@ def test_work_is_done_after_the_last_chunk_and_before_the_end() -> None:
     order.extend(followed_by(lambda: order.append("work"), ["a", "b"]))
 
     assert order == ["a", "b", "work"]
+
+
+def test_next_batch_is_prepared_in_parts() -> None:
+    batches = PreparedBatches((NewTask(kind=f"kind{number}") for number in range(5)), size=3)
+    order: list[str] = []
+
+    order.extend(alongside(lambda: batches.fetch(2), ["a", "b", "c"]))
+
+    assert order == ["a", "b", "c"]
+    assert [[task.kind for task in batches.take()] for _ in range(3)] == [["kind0", "kind1", "kind2"], ["kind3", "kind4"], []]
