@@ -3,6 +3,7 @@
 TaskfleetError
 └── OperationError            an operation that cannot be done as asked; nothing was changed
     ├── QueueNotFoundError    the database knows no queue of this name
+    ├── JobNotFoundError      maintenance has no job of this name
     ├── EmptyFilterError      a change to every task of the database that was not asked for in so many words
     ├── PayloadNotJsonError   a payload on the command line that is no JSON
     ├── TraceFileError        a recorded history that cannot be read, or written
@@ -27,6 +28,15 @@ class QueueNotFoundError(OperationError, LookupError):
     def __init__(self, *, queue: str, known: Sequence[str]) -> None:
         super().__init__(f"there is no queue {queue!r}{_way_out(queue, known)}")
         self.queue = queue
+
+
+class JobNotFoundError(OperationError, LookupError):
+    """Maintenance has no job of this name."""
+
+    def __init__(self, *, job: str, known: Sequence[str], close: Sequence[str]) -> None:
+        way_out = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+        super().__init__(f"there is no maintenance job {job!r}: {way_out}")
+        self.job = job
 
 
 class EmptyFilterError(OperationError, ValueError):

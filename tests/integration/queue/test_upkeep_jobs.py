@@ -199,6 +199,12 @@ async def test_preview_says_what_each_job_would_do_and_changes_nothing(scene: Sc
     await scene.rows("UPDATE taskfleet.leases SET deadline_at = now()")
     await scene.expire_session(scene.sessions[0])
     await scene.rows(f"DROP TABLE taskfleet.attempts_{datetime.now(UTC) + timedelta(days=1):%Y%m%d}")
+    await scene.rows(
+        "INSERT INTO taskfleet.schedules (queue_id, name, cron, time_zone, task, next_at)"
+        " SELECT id, 'nightly', '0 3 * * *', 'UTC', '{}', now() FROM taskfleet.queues"
+    )
+    await scene.rows("SELECT taskfleet.pause_group_v1('mail', 'tenant')")
+    await scene.rows("SELECT taskfleet.create_partitions_v1(current_date - 60, 1)")
     settings = MaintenanceSettings(partition_days_ahead=2)
 
     found = dict(await preview(scene.database, settings=settings))
@@ -206,9 +212,12 @@ async def test_preview_says_what_each_job_would_do_and_changes_nothing(scene: Sc
 
     assert found.pop("fold_ledgers") > 0
     assert found == {
+        "carry_out_requests": 1,
         "create_partitions": 1,
+        "drop_old_partitions": 6,
         "expire_waiting": 7,
         "recover_leases": 2,
+        "run_schedules": 1,
         "time_out_running": 2,
         "trim_audit": 4,
         "trim_dead_letters": 1,

@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from taskfleet.errors import TaskfleetError
-from taskfleet_ops.cli import cleanup, dead_letters, demo, figures, migrate, simulate, tasks, upkeep
+from taskfleet_ops.cli import cleanup, dead_letters, demo, figures, maintenance, migrate, schedules, simulate, tasks, upkeep
 from taskfleet_ops.cli.exit_codes import ExitCode
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (demo, migrate, tasks, dead_letters, figures, simulate, upkeep, cleanup):
+for part in (demo, migrate, tasks, dead_letters, schedules, figures, simulate, upkeep, cleanup, maintenance):
     part.add_to(app)
 
 

@@ -1,7 +1,7 @@
 """The tables: which columns rows of each type have."""
 
 from taskfleet.migrations import MigrationStatus
-from taskfleet.models import Changed, DecisionRecord, Task
+from taskfleet.models import Changed, DecisionRecord, Schedule, Task
 from taskfleet.reports import Attention, CodeCount, KindStats
 from taskfleet_ops.cli.output import Column, Listing
 from taskfleet_ops.services.figures import FleetMinute
@@ -78,6 +78,19 @@ ATTENTION = Listing[Attention](
         Column(title="OLDEST", text=lambda item: span(item.oldest_seconds), right=True),
     ),
     name=lambda item: f"{item.queue}/{item.kind}",
+)
+
+SCHEDULES = Listing[Schedule](
+    columns=(
+        Column(title="NAME", text=lambda schedule: schedule.name),
+        Column(title="CRON", text=lambda schedule: schedule.cron),
+        Column(title="TIME ZONE", text=lambda schedule: schedule.time_zone),
+        Column(title="KIND", text=lambda schedule: schedule.task.kind),
+        Column(title="NEXT", text=lambda schedule: moment(schedule.next_at)),
+        Column(title="LAST", text=lambda schedule: moment(schedule.last_at)),
+        Column(title="LAST TASK", text=lambda schedule: "–" if schedule.last_task_id is None else str(schedule.last_task_id), wide=True),
+    ),
+    name=lambda schedule: schedule.name,
 )
 
 MINUTES = Listing[FleetMinute](

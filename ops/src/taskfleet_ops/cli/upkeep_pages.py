@@ -4,9 +4,11 @@ import sys
 from collections.abc import Sequence
 
 from taskfleet.inspection.findings import Finding, Severity
+from taskfleet.maintenance.pruning import Pruned
 from taskfleet.maintenance.results import Cleaned, Cleaning, Left
 from taskfleet_ops.cli.options import Format
 from taskfleet_ops.cli.output import Column, Listing, plain, write_value
+from taskfleet_ops.services.upkeep import JobCount
 from taskfleet_ops.text.figures import count, span
 
 CLEANED = Listing[Cleaned](
@@ -29,6 +31,13 @@ LEFT = Listing[Left](
     name=lambda item: f"{item.queue}/{item.kind}",
 )
 
+JOB_COUNTS = Listing[JobCount](
+    columns=(
+        Column(title="JOB", text=lambda item: item.job),
+        Column(title="COUNT", text=lambda item: count(item.count), right=True),
+    ),
+    name=lambda item: item.job,
+)
 
 FINDINGS = Listing[Finding](
     columns=(
@@ -51,6 +60,14 @@ def write_findings(found: Sequence[Finding], *, output: Format) -> bool:
             sys.stdout.writelines(f"\n{finding.subject}: {finding.advice}\n" for finding in found)
         sys.stdout.write(f"\n{problems} problems, {len(found) - problems} warnings\n" if found else "nothing found\n")
     return any(finding.severity is Severity.PROBLEM for finding in found)
+
+
+def write_pruned(pruned: Pruned, *, output: Format) -> None:
+    """How many audit entries went, or would."""
+    if output in (Format.JSON, Format.YAML):
+        write_value(plain(pruned), output=output)
+    else:
+        sys.stdout.write(f"{count(pruned.count)} {'would be forgotten (dry run)' if pruned.dry_run else 'forgotten'}\n")
 
 
 def write_cleaning(cleaning: Cleaning, *, output: Format) -> None:

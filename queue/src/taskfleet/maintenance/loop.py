@@ -10,6 +10,7 @@ from taskfleet.backoff import jittered
 from taskfleet.maintenance.jobs import JOBS, Job, MaintenanceSettings
 from taskfleet.store.connection import Database
 from taskfleet.store.maintenance_store import MaintenanceStore
+from taskfleet.store.partitions import old_partitions
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +32,12 @@ async def run_once(
 
 
 async def preview(database: Database, *, settings: MaintenanceSettings | None = None) -> Mapping[str, int]:
-    """What each job would find to do now, by job and at most 10,000 of each; changes nothing."""
+    """What each job would find to do now, by job and at most 10,000 of each; changes nothing.
+
+    Left out are jobs that must do their work to know it: fail_unserved, trim_succeeded, and the nightly ones (see `cleanup`'s dry run).
+    """
     chosen = settings or MaintenanceSettings()
-    return await MaintenanceStore(database).preview(
+    found = await MaintenanceStore(database).preview(
         {
             "memory_seconds": chosen.memory_seconds,
             "sessions_seconds": chosen.sessions_seconds,
@@ -41,6 +45,8 @@ async def preview(database: Database, *, settings: MaintenanceSettings | None = 
             "days_ahead": chosen.partition_days_ahead,
         }
     )
+    days = await old_partitions(database, least_seconds=chosen.memory_seconds, audit_seconds=chosen.audit_seconds)
+    return {**found, "drop_old_partitions": len(days)}
 
 
 class Maintenance:

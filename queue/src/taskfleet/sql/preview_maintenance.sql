@@ -61,6 +61,17 @@ FROM (
         LIMIT 10000
     ) AS old
     UNION ALL
+    SELECT 'run_schedules', count(*)
+    FROM taskfleet.schedules
+    WHERE schedules.next_at <= clock_timestamp()
+    UNION ALL
+    SELECT 'carry_out_requests', (SELECT count(*) FROM taskfleet.paused_groups WHERE paused_groups.state <> 'paused')
+        + (
+            SELECT count(*)
+            FROM taskfleet.cancel_requests
+            WHERE NOT EXISTS (SELECT FROM taskfleet.leases WHERE leases.task_id = cancel_requests.task_id)
+        )
+    UNION ALL
     SELECT 'create_partitions', count(*)
     FROM unnest(ARRAY['attempts', 'succeeded_tasks', 'audit_log']) AS relations (relation)
     CROSS JOIN generate_series(-1, %(days_ahead)s::integer) AS days (ahead)

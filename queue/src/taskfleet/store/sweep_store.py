@@ -214,6 +214,18 @@ class SweepStore:
 
         return await (self._database.run(work) if audit is None else self._locked("trim_succeeded", work))
 
+    async def prune_audit(self, filters: Mapping[str, object], place: Place, *, limit: int, audit: AuditEntry | None) -> Sweep:
+        """Forget the next audit entries that match, and write that down; without an audit entry only count them."""
+        parameters = {**filters, "after_at": place.at, "after_id": place.task_id, "limit": limit, "dry_run": audit is None}
+
+        async def work(connection: _Connection) -> Sweep:
+            seen = await self._seen(connection, "prune_audit", parameters)
+            await self._note(connection, audit, seen.matched)
+            more = seen.seen == limit and seen.last_at is not None and seen.last_id is not None
+            return Sweep(matched=seen.matched, after=Place(at=seen.last_at or "-infinity", task_id=seen.last_id or 0) if more else None)
+
+        return await (self._database.run(work) if audit is None else self._locked("trim_audit", work))
+
     async def mark_trimmed(self, queue_id: int, day: Day) -> None:
         """Remember that a day holds no successes of a queue any more."""
 
