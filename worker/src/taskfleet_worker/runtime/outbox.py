@@ -56,8 +56,11 @@ class Outbox:
 def settlement_of(endings: Sequence[Ending]) -> Settlement:
     """What the store is asked to write."""
     records = [ending.record for ending in endings]
+    completions = [record for record in records if isinstance(record, Completion)]
+    if len(completions) == len(records):
+        return Settlement(completions=completions)
     return Settlement(
-        completions=[record for record in records if isinstance(record, Completion)],
+        completions=completions,
         failures=[record for record in records if isinstance(record, Failure)],
         releases=[record for record in records if isinstance(record, Release)],
     )

@@ -46,8 +46,7 @@ class Reporter:
         self._metrics.claims.add(claim.verdict)
         if not claim.tasks:
             return
-        for task in claim.tasks:
-            self._metrics.wait(task.kind).observe(task.waited_seconds)
+        self._metrics.observe_waits((task.kind, task.waited_seconds) for task in claim.tasks)
         if _log.isEnabledFor(logging.INFO):
             _log.info("task.claimed", extra={"tasks": [_ids(task) for task in claim.tasks]})
         if self._tracing is not None:
@@ -57,12 +56,19 @@ class Reporter:
     def settled(self, endings: Sequence[Ending], settled: Settled) -> None:
         """The database answered for these endings."""
         stale, retried = frozenset(settled.stale), frozenset(settled.retried)
+        if not stale and not _log.isEnabledFor(logging.INFO):
+            endings = self._count_successes(endings)
         for ending in endings:
             task_id = ending.task.task_id
             if task_id in stale:
                 self._tell_stale(ending)
             else:
                 self._tell(ending, told(ending, retried=task_id in retried))
+
+    def _count_successes(self, endings: Sequence[Ending]) -> Sequence[Ending]:
+        """Count those that need no line in the log, nearly all of a busy worker's; returns the others."""
+        self._metrics.observe_successes((ending.task.kind, ending.seconds) for ending in endings if type(ending.record) is Completion)
+        return [ending for ending in endings if type(ending.record) is not Completion]
 
     def lost(self, task: ClaimedTask, seconds: float) -> None:
         """A handler's result was dropped, because its lease was lost while it ran."""

@@ -28,10 +28,16 @@ class Shelf:
             self._since = now
         self._count += len(tasks)
         for task in tasks:
-            self._waiting.setdefault((task.priority, task.kind), deque()).append(task)
+            key = (task.priority, task.kind)
+            queue = self._waiting.get(key)
+            if queue is None:
+                queue = self._waiting[key] = deque()
+            queue.append(task)
 
     def take(self, count: int) -> Sequence[ClaimedTask]:
         """The next tasks to start, at most so many."""
+        if len(self._waiting) == 1:
+            return self._take_of_one_kind(count)
         taken: list[ClaimedTask] = []
         while self._count and len(taken) < count:
             priority = min(self._waiting)[0]
@@ -42,6 +48,14 @@ class Shelf:
             self._count -= 1
             if queue:
                 self._waiting[key] = queue
+        return taken
+
+    def _take_of_one_kind(self, count: int) -> Sequence[ClaimedTask]:
+        ((key, queue),) = self._waiting.items()
+        taken = [queue.popleft() for _ in range(min(count, len(queue)))]
+        self._count -= len(taken)
+        if not queue:
+            del self._waiting[key]
         return taken
 
     def drop(self, lease: LeaseRef) -> ClaimedTask | None:

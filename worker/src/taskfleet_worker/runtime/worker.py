@@ -27,6 +27,7 @@ from taskfleet_worker.runtime.heartbeat import Heartbeat, HeartbeatStore, Rhythm
 from taskfleet_worker.runtime.holdings import Holdings
 from taskfleet_worker.runtime.intake import Appetite, Intake
 from taskfleet_worker.runtime.jobs import Jobs
+from taskfleet_worker.runtime.news import News
 from taskfleet_worker.runtime.notes import Notes, NoteStore
 from taskfleet_worker.runtime.outbox import Outbox
 from taskfleet_worker.runtime.refresh import MarkRefresh, MarkStore
@@ -238,7 +239,7 @@ def put_together(
         missing=MissingEntities(seconds=settings.missing_entity_seconds, size=settings.missing_entity_size),
         notes=notes,
         overload_pause_seconds=settings.overload_pause_seconds,
-        news=lambda: news(holdings, intake),
+        news=News(lambda: tell(holdings, intake)),
         lost=reporter.lost,
         ran=appetite.prefetch.ended,
         tracing=tracing,
@@ -265,8 +266,8 @@ def put_together(
     )
 
 
-def news(holdings: Holdings, intake: Intake) -> None:
-    """A job has ended or a slot is free: start what waits, and tell the exchange."""
+def tell(holdings: Holdings, intake: Intake) -> None:
+    """Jobs have ended or slots are free: start what waits, and tell the exchange."""
     holdings.fill()
     intake.bell.ring()
 

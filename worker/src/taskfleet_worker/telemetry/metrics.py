@@ -4,7 +4,7 @@
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from taskfleet.words import Outcome
 
@@ -70,6 +70,22 @@ class WorkerMetrics:
         """Times that a handler kept the event loop from running."""
         self.loop_failures = Counter("loop")
         """Failures of background loops; each was restarted."""
+
+    def observe_waits(self, waits: Iterable[tuple[str, float]]) -> None:
+        """Count the waits of claimed tasks, by kind; neighbours are mostly of one."""
+        last, histogram = None, Histogram(WAIT_BUCKETS)
+        for kind, seconds in waits:
+            if kind != last:
+                last, histogram = kind, self.wait(kind)
+            histogram.observe(seconds)
+
+    def observe_successes(self, durations: Iterable[tuple[str, float]]) -> None:
+        """Count the run times of tasks that succeeded, by kind; neighbours are mostly of one."""
+        last, histogram = None, Histogram(DURATION_BUCKETS)
+        for kind, seconds in durations:
+            if kind != last:
+                last, histogram = kind, self.duration(kind, Outcome.SUCCEEDED)
+            histogram.observe(seconds)
 
     def duration(self, kind: str, outcome: Outcome) -> Histogram:
         """The histogram of run times of a kind by outcome."""
