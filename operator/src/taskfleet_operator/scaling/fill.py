@@ -79,12 +79,12 @@ def _level(claimants: Sequence[Claimant], shares: Sequence[int], lacking: Sequen
     bends = [(shares[index] / claimants[index].weight, claimants[index].weight) for index in lacking]
     bends += [(claimants[index].demand / claimants[index].weight, -claimants[index].weight) for index in lacking]
     bends.sort()
-    level, rising, left = 0.0, 0.0, float(room)
-    for bend, weight in bends:
-        if rising * (bend - level) >= left:
-            break
-        left -= rising * (bend - level)
-        level, rising = bend, rising + weight
+    level, rising, left, passed = 0.0, 0.0, float(room), 0
+    while (poured := rising * (bends[passed][0] - level)) < left:
+        left -= poured
+        level = bends[passed][0]
+        rising += bends[passed][1]
+        passed += 1
     # A hair less: the dust of divisions must not make a pod that is not there; one that is missing is handed out.
     return (level + left / rising) * (1 - DUST)
 

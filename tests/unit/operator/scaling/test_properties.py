@@ -1,11 +1,25 @@
 """What holds for every observation, policy and memory."""
 
-from hypothesis import given
+import subprocess
+import sys
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from taskfleet_operator.scaling import KindLimits, Lanes, Memory, QueueObservation, ReadyTasks, ScalingPolicy, Worker, decide
-from taskfleet_operator.scaling.memory import Ceiling, Guard
+from taskfleet_operator.scaling import (
+    KindLimits,
+    Lanes,
+    Memory,
+    QueueCase,
+    QueueObservation,
+    ReadyTasks,
+    ScalingPolicy,
+    Worker,
+    decide,
+    decide_fleet,
+)
+from taskfleet_operator.scaling.memory import Breaker, Ceiling, Guard, KindMemory
 from tests.support.scaling import applied, at, policy, ready, running, seen, total, worker
 
 KINDS = ("a", "b")
@@ -120,6 +134,33 @@ def test_the_fleet_stays_within_its_limits(case: tuple[QueueObservation, Scaling
         assert decision.desired <= -(-rules.max_concurrent // rules.slots_per_replica)
 
 
+@given(cases(limited=False))
+def test_the_minimum_is_there_whatever_is_seen(case: tuple[QueueObservation, ScalingPolicy, Memory, float]) -> None:
+    sight, rules, memory, now = case
+
+    assert decide(sight, rules, memory, now=now).decision.desired >= rules.min_replicas
+
+
+@given(cases(), st.none() | st.floats(1, 100), st.none() | st.floats(1, 100), st.none() | st.integers(1, 8))
+def test_failures_and_useless_slots_keep_the_fleet_down(
+    case: tuple[QueueObservation, ScalingPolicy, Memory, float], ceiling: float | None, cap: float | None, probe: int | None
+) -> None:
+    sight, rules, memory, now = case
+    sight = replace(sight, ready=(ready(5000, kind="a"),), running=())
+    breaker = None if probe is None else Breaker(slots=probe, since=now, pause_seconds=30)
+    memory = replace(
+        memory,
+        kinds={"a": KindMemory(breaker=breaker)},
+        ceiling=Ceiling(slots=ceiling, since=now, changed_at=now),
+        guard=Guard(cap_slots=cap, probe_after=now + 99),
+    )
+    decision = decide(sight, rules, memory, now=now).decision
+    slots = min(bound for bound in (ceiling, cap, probe, 10**6) if bound is not None)
+
+    assert decision.desired <= -(-int(slots) // rules.slots_per_replica)
+    assert decision.kind_ceilings == ({} if probe is None else {"a": probe})
+
+
 @given(cases())
 def test_nobody_with_a_lease_is_removed(case: tuple[QueueObservation, ScalingPolicy, Memory, float]) -> None:
     sight, rules, memory, now = case
@@ -186,6 +227,45 @@ def test_the_same_input_gives_the_same_output(case: tuple[QueueObservation, Scal
     sight, rules, memory, now = case
 
     assert decide(sight, rules, memory, now=now) == decide(sight, rules, memory, now=now)
+
+
+PROGRAM = """
+import json
+from taskfleet_operator.scaling import Memory, OutcomeTotal, QueueObservation, ReadyTasks, ScalingPolicy, decide
+kinds = [f"kind {number}" for number in range(20)]
+memory = Memory()
+for tick in range(1, 40):
+    totals = [OutcomeTotal(kind=kind, outcome="succeeded", count=tick * len(kind), busy_seconds=tick * (3 + number / 7))
+              for number, kind in enumerate(kinds)]
+    ready = tuple(ReadyTasks(kind=kind, count=3, oldest_seconds=tick / 9) for kind in kinds)
+    decided = decide(QueueObservation(queue="q", ready=ready, totals=tuple(totals)), ScalingPolicy(queue="q"), memory, now=2.0 * tick)
+    memory = decided.memory
+print(decided.decision, json.dumps(memory.to_dict()))
+"""
+
+
+def test_another_process_gives_the_same_output() -> None:
+    """The order of a set differs from process to process, and with it the last digit of a sum."""
+    found = {
+        subprocess.run([sys.executable, "-c", PROGRAM], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        for seed in ("1", "2", "3")
+    }
+
+    assert len(found) == 1
+
+
+@settings(max_examples=25)
+@given(st.lists(cases(), max_size=4))
+def test_many_queues_without_a_cap_are_decided_as_each_alone(
+    several: list[tuple[QueueObservation, ScalingPolicy, Memory, float]],
+) -> None:
+    together = decide_fleet(
+        [QueueCase(observation=sight, policy=rules, memory=memory) for sight, rules, memory, _ in several],
+        global_max_replicas=None,
+        now=at(minutes=1),
+    )
+
+    assert together == tuple(decide(sight, rules, memory, now=at(minutes=1)) for sight, rules, memory, _ in several)
 
 
 @given(cases())

@@ -20,6 +20,7 @@ def window(*samples: tuple[float, float], keep: float = 100, gap: float = 1000) 
         pytest.param([(0, 5), (10, 7)], 10, 10, 5, id="the lowest of a full window counts"),
         pytest.param([(0, 5), (10, 7), (12, 9)], 10, 12, 7, id="older samples no longer count"),
         pytest.param([(0, 5), (10, 7), (12, 3)], 10, 12, 3, id="the newest may be the lowest"),
+        pytest.param([(0, 5), (10, 7)], 10, 30, None, id="a window that nobody looked into says nothing"),
         pytest.param([(0, 5), (0, 5)], 0, 0, 5, id="the same sight twice changes nothing"),
     ],
 )

@@ -99,6 +99,9 @@ def watch(before: Guard, seen: Seen, *, now: float) -> Guard:
     lasts = seen.service_seconds if trial is not None else 2 * seen.service_seconds
     if elapsed < max(WINDOW_SECONDS, lasts) or window.finished < _enough(trial):
         return replace(before, window=window)
+    if not window.running_seconds:
+        # Tasks so short that no look met one at work say nothing about how many may run.
+        return replace(before, window=_begun(seen, now))
     level = SteadyLevel(running=window.running_seconds / elapsed, goodput=window.finished / elapsed, finished=window.finished, at=now)
     return replace(_judged(before, level, seen, now=now), window=_begun(seen, now))
 

@@ -54,6 +54,16 @@ def test_a_scale_up_that_brings_nothing_goes_back_to_the_smaller_level() -> None
     assert kept_slots(guard) == pytest.approx(66)
 
 
+def test_tasks_that_no_look_meets_at_work_are_no_level() -> None:
+    fleet = Fleet()
+    sight = Seen(running=0, finished=500, seconds=2, backlog=True, steady=True, full=True, service_seconds=0.001, allowed_slots=ALLOWED)
+    for _ in range(60):
+        fleet.now += 2
+        fleet.guard = watch(fleet.guard, sight, now=fleet.now)
+
+    assert (gate(fleet.guard), fleet.guard.level) == (None, None)
+
+
 def test_small_steps_add_up() -> None:
     fleet = Fleet(capacity=60)
     for slots in (60, 66, 73, 80):
