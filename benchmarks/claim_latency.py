@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from benchmarks.filling import QUEUE, copied_database, fill_finished, fill_waiting, make_kinds, pinned_horizon
-from benchmarks.frame import Goal, Outcome, Row, run
+from benchmarks.frame import Goal, Outcome, Row, progress, run
 from taskfleet.embedded import EmbeddedServer
 from taskfleet.maintenance import run_once
 from taskfleet.migrations import Migrator
@@ -110,9 +110,11 @@ async def _rounds(server_url: str, sizes: Sequence[Size], *, rounds: int, claims
     async with AsyncExitStack() as stack:
         claimers: dict[str, Claimer] = {}
         for number, size in enumerate(sizes):
+            progress(f"filling: {size.name}")
             url = await copied_database(server_url, f"size_{number}")
             claimers[size.name] = await stack.enter_async_context(_prepared(url, size))
-        for _ in range(rounds):
+        for number in range(rounds):
+            progress(f"round {number + 1} of {rounds}")
             for name, claimer in claimers.items():
                 await claimer.claim(BATCH)
                 found[name] += [await claimer.claim(BATCH) for _ in range(claims)]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from benchmarks.frame import progress
 from taskfleet.maintenance import run_once
 from taskfleet.store import Database
 
@@ -47,6 +48,11 @@ INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
 SELECT kind_id, 5, taskfleet.backlog_bucket(moment, now()), count(*) FROM numbered GROUP BY 1, 2, 3
 """
 _CHUNK = 250_000
+_INDEXES = """
+SELECT pg_class.relname, pg_get_indexdef(pg_index.indexrelid)
+FROM pg_index JOIN pg_class ON pg_class.oid = pg_index.indexrelid
+WHERE pg_index.indrelid = 'taskfleet.ready'::regclass
+"""
 _LEDGER_ONLY = """
 INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
 SELECT kinds.id, 5, spread.bucket, (%(tasks)s::double precision * spread.seconds / %(seconds)s::integer / kinds.count)::integer
@@ -81,11 +87,19 @@ async def make_kinds(database: Database, count: int) -> list[str]:
 
 
 async def fill_waiting(database: Database, *, tasks: int, seconds: float) -> None:
-    """Waiting tasks, spread over the last `seconds` and over the kinds."""
+    """Waiting tasks, spread over the last `seconds` and over the kinds; the indexes of `ready` are made afterwards."""
     async with database.connection() as connection:
+        await connection.execute("SET maintenance_work_mem = '512MB'")
+        indexes = await (await connection.execute(_INDEXES)).fetchall()
+        for name, _ in indexes:
+            await connection.execute(SQL("DROP INDEX {}").format(Identifier("taskfleet", name)))
         for first in range(1, tasks + 1, _CHUNK):
             last = min(first + _CHUNK - 1, tasks)
             await connection.execute(_WAITING, {"tasks": tasks, "seconds": seconds, "first": first, "last": last})
+            if last % 1_000_000 == 0:
+                progress(f"{last:,} of {tasks:,} waiting tasks")
+        for _, definition in indexes:
+            await connection.execute(definition.encode())
         await settle(connection)
 
 

@@ -6,12 +6,14 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 Row = Mapping[str, str | int | float]
+_STARTED = time.monotonic()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,12 @@ def run(name: str, measure: Measure, *, arguments: Sequence[str] | None = None) 
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(as_json(name, outcome), indent=2) + "\n")
     return int(chosen.strict and not all(goal.met for goal in outcome.goals))
+
+
+def progress(text: str) -> None:
+    """Tell on stderr, with the seconds since the start, what a long benchmark is at."""
+    sys.stderr.write(f"[{time.monotonic() - _STARTED:5.0f} s] {text}\n")
+    sys.stderr.flush()
 
 
 def as_json(name: str, outcome: Outcome) -> Mapping[str, object]:

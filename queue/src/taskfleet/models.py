@@ -351,7 +351,7 @@ class AgeProfile:
     counts: Sequence[int]
     """Tasks in each bucket of age."""
     ages: Sequence[float]
-    """Age of the start of each bucket, in seconds, oldest first: no task in it is older."""
+    """Age of the start of each bucket, in seconds: no task in it is older. The buckets come in no order."""
 
     @property
     def count(self) -> int:

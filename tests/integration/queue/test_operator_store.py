@@ -41,9 +41,9 @@ async def test_age_profile_tells_count_and_age_by_kind_and_priority(scene: Scene
     ready = (await measured(scene)).ready
 
     assert [(profile.kind, profile.priority, profile.counts) for profile in ready] == [
-        ("resize", 5, (3,)),
-        ("send", 5, (10,)),
-        ("send", 9, (5,)),
+        ("resize", 5, [3]),
+        ("send", 5, [10]),
+        ("send", 9, [5]),
     ]
     assert [profile.oldest_seconds for profile in ready] == [
         pytest.approx(4, abs=7),
@@ -63,7 +63,7 @@ async def test_buckets_of_any_width_add_up_to_one_profile(scene: Scene) -> None:
     ready = (await measured(scene)).ready
 
     assert [(profile.kind, profile.count) for profile in ready] == [("send", 40)]
-    assert list(ready[0].ages) == sorted(set(ready[0].ages), reverse=True)
+    assert len(set(ready[0].ages)) == len(ready[0].ages)
 
 
 async def test_no_task_is_older_than_its_bucket_says(scene: Scene) -> None:

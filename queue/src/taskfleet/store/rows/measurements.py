@@ -1,16 +1,13 @@
 """Measurements as the database gives them. Pure."""
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import Any, Self
 from uuid import UUID
 
 from taskfleet.models import AgeProfile, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
 
-_start = itemgetter(0)
 SOON_SECONDS = 60
 """Scheduled tasks that are due within so long are counted apart."""
 
@@ -29,13 +26,17 @@ class Backlog:
         ready: list[AgeProfile] = []
         scheduled = soon = 0
         for kind, priority, starts, deltas in profiles:
-            waiting = sorted(_waiting(starts, deltas))
-            due = bisect_right(waiting, now, key=_start)
+            if max(starts) <= now and min(deltas) > 0 and len(set(starts)) == len(starts):
+                # Nearly always: all that waits is due, and everything that was folded has its own start.
+                ready.append(AgeProfile(kind=kind, priority=priority, counts=deltas, ages=[now - start for start in starts]))
+                continue
+            waiting = _waiting(starts, deltas)
+            due = {start: count for start, count in waiting.items() if start <= now}
             if due:
-                since, counts = zip(*waiting[:due], strict=True)
-                ready.append(AgeProfile(kind=kind, priority=priority, counts=counts, ages=[now - start for start in since]))
-            scheduled += sum(count for _, count in waiting[due:])
-            soon += sum(count for start, count in waiting[due:] if start <= now + SOON_SECONDS)
+                ages = [now - start for start in due]
+                ready.append(AgeProfile(kind=kind, priority=priority, counts=list(due.values()), ages=ages))
+            scheduled += sum(waiting.values()) - sum(due.values())
+            soon += sum(count for start, count in waiting.items() if now < start <= now + SOON_SECONDS)
         return cls(ready=tuple(ready), scheduled=scheduled, scheduled_soon=soon)
 
 
@@ -60,15 +61,12 @@ def measurement_from(row: Mapping[str, Any]) -> QueueMeasurement:
     )
 
 
-def _waiting(starts: Sequence[int], deltas: Sequence[int]) -> Sequence[tuple[int, int]]:
-    """The start of each bucket in which something waits, and how many."""
-    totals = dict(zip(starts, deltas, strict=True))
-    if len(totals) < len(starts):
-        # What is not folded yet, or not widened, comes beside the sum that it belongs to. Adding up is slow, and seldom much.
-        totals = dict.fromkeys(starts, 0)
-        for start, delta in zip(starts, deltas, strict=True):
-            totals[start] += delta
-    return [place for place in totals.items() if place[1] > 0]
+def _waiting(starts: Sequence[int], deltas: Sequence[int]) -> Mapping[int, int]:
+    """How many wait in each bucket in which something does; what is not folded yet, or not widened, comes beside its sum."""
+    totals = dict.fromkeys(starts, 0)
+    for start, delta in zip(starts, deltas, strict=True):
+        totals[start] += delta
+    return {start: count for start, count in totals.items() if count > 0}
 
 
 def _session(session: Mapping[str, Any]) -> SessionSeen:

@@ -9,7 +9,7 @@ from taskfleet.store.rows.measurements import Backlog
 NOW = 1_000_000.5
 
 PROFILES: dict[str, tuple[Sequence[int], Sequence[int], Sequence[tuple[int, float]]]] = {
-    "each bucket once, oldest first": ([999_990, 999_900], [3, 4], [(4, 100.5), (3, 10.5)]),
+    "each bucket once": ([999_990, 999_900], [3, 4], [(3, 10.5), (4, 100.5)]),
     "parts of a bucket are added up": ([999_900, 999_990, 999_900], [4, 3, -1], [(3, 100.5), (3, 10.5)]),
     "an empty bucket is none": ([999_900, 999_990, 999_900], [4, 3, -4], [(3, 10.5)]),
     "a sum below zero waits for its other half": ([999_900, 999_990], [-4, 3], [(3, 10.5)]),
