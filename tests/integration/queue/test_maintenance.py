@@ -104,7 +104,7 @@ async def test_deadline_is_counted_from_the_start_by_the_shorter_time_out(scene:
     assert allowed == [{"name": "resize", "seconds": 500}, {"name": "send", "seconds": 30}]
 
 
-@pytest.mark.requirement("A6", "D1")
+@pytest.mark.requirement("A6", "B8", "D1")
 async def test_waiting_too_long_ends_as_expired(scene: Scene) -> None:
     await scene.policy(KindPolicy(kind="send"), waiting_expiry_seconds=100)
     old = await scene.fill(25, age=150, key="old")

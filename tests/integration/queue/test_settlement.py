@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from taskfleet.models import Completion, Failure, KindPolicy, Settlement
@@ -102,6 +103,37 @@ async def test_attempts_run_out_and_every_one_is_remembered(scene: Scene) -> Non
 
     assert (found.state, found.dead_reason, found.attempt_count) == (TaskState.FAILED, DeadReason.MAX_ATTEMPTS_EXCEEDED, 3)
     assert [attempt.attempt for attempt in found.attempts] == [1, 2, 3]
+    assert await scene.faults() == []
+
+
+_BREAK = """
+CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room'; END $$;
+CREATE TRIGGER breaks BEFORE INSERT ON taskfleet.{relation} FOR EACH ROW EXECUTE FUNCTION broken();
+"""
+
+
+@pytest.mark.requirement("C1")
+@pytest.mark.parametrize("relation", ["dead_letters", "attempts", "outcome_ledger", "state_ledger"])
+async def test_moving_to_failed_happens_whole_or_not_at_all(scene: Scene, relation: str) -> None:
+    await scene.policy(max_length=None)
+    (task,) = await scene.claimed(key="order-")
+    await scene.rows(_BREAK.format(relation=relation))
+    with pytest.raises(psycopg.errors.RaiseException, match="no room"):
+        await scene.worker.settle(failed(task, retryable=False))
+    while_broken = (await scene.reader.get_task(task.task_id)).state, await scene.count("dead_letters"), await scene.count("attempts")
+    await scene.rows(f"DROP TRIGGER breaks ON taskfleet.{relation}")
+    settled = await scene.worker.settle(failed(task, retryable=False))
+
+    found = await scene.reader.get_task(task.task_id)
+    assert while_broken == (TaskState.RUNNING, 0, 0)
+    assert settled.finished == (task.task_id,)
+    assert (found.state, found.message, found.stack, found.code) == (
+        TaskState.FAILED,
+        "it broke",
+        "line 1\nline 2",
+        "TASK_EXECUTION_FAILED",
+    )
+    assert found.finished_at is not None
     assert await scene.faults() == []
 
 
