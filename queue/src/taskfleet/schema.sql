@@ -613,8 +613,8 @@ BEGIN
         ids := ARRAY(
             SELECT tasks.id
             FROM taskfleet.tasks
-            WHERE tasks.group_name = given_group AND tasks.id > after_id AND tasks.id <= until_id
-            ORDER BY tasks.id
+            WHERE (tasks.group_name, tasks.id) > (given_group, after_id) AND tasks.group_name <= given_group AND tasks.id <= until_id
+            ORDER BY tasks.group_name, tasks.id
             LIMIT row_limit
         );
     ELSE
@@ -1863,8 +1863,8 @@ BEGIN
         seen := ARRAY(
             SELECT tasks.id
             FROM taskfleet.tasks
-            WHERE tasks.group_name = given_group AND tasks.id > mark.moved_to
-            ORDER BY tasks.id
+            WHERE (tasks.group_name, tasks.id) > (given_group, mark.moved_to) AND tasks.group_name <= given_group
+            ORDER BY tasks.group_name, tasks.id
             LIMIT row_limit
         );
         moved := taskfleet.put_aside_v1(seen, given_queue);

@@ -83,3 +83,30 @@ async def test_sweep_reads_a_batch(opened: "psycopg.AsyncConnection[Any]", call:
     assert row == (matched,)
     assert nodes
     assert [node for node in nodes if node.rows > 3 * BATCH] == []
+
+
+_LATE_GROUP = """
+INSERT INTO taskfleet.tasks (kind_id, group_name)
+SELECT 1, CASE WHEN number % 2 = 0 THEN 'other' ELSE 'late' END FROM generate_series(1, 40000) AS number;
+INSERT INTO taskfleet.paused_groups (queue_id, group_name, state, changed_at, entered) VALUES (1, 'late', 'pausing', now(), true);
+ANALYZE taskfleet.tasks;
+"""
+
+
+@pytest.mark.requirement("C4")
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(f"clear_v1('mail', NULL, 'late', 9223372036854775807, 0, {BATCH})", id="clear"),
+        pytest.param(f"move_group_v1(1, 'late', {BATCH})", id="pause"),
+    ],
+)
+async def test_walk_of_a_group_that_is_most_of_the_tasks_but_came_late_reads_a_batch(
+    opened: "psycopg.AsyncConnection[Any]", call: str
+) -> None:
+    await opened.execute(_LATE_GROUP, prepare=False)
+    async with watched(opened) as nodes:
+        await opened.execute(f"SELECT * FROM taskfleet.{call}".encode())
+
+    assert [node for node in nodes if node.relation == "tasks" and node.rows > 3 * BATCH] == []
+    assert "tasks_by_group" in {node.index for node in nodes}
