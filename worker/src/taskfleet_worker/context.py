@@ -133,6 +133,11 @@ current_context: ContextVar[Context | None] = ContextVar("taskfleet_context", de
 """The context of the task that the running code belongs to; set for async and sync handlers alike."""
 
 
+def ids_of(task: ClaimedTask) -> dict[str, object]:
+    """What every line of the log about a task carries."""
+    return {"task_id": task.task_id, "kind": task.kind, "attempt": task.attempt, "trace_id": trace_id_of(task.headers)}
+
+
 def trace_id_of(headers: Mapping[str, str] | None) -> str | None:
     """The trace id of a W3C `traceparent` header: `00-<32 hex digits>-<16 hex digits>-01`; None if there is none."""
     parent = headers.get("traceparent") if headers else None

@@ -72,3 +72,13 @@ def test_jitter_spreads_a_step_by_a_fifth_either_way() -> None:
     late.claimed(Verdict.PAUSED, asked=1, brought=0, now=0.0, jitter=1.0)
 
     assert [early.due_at, late.due_at] == pytest.approx([0.8, 1.2])
+
+
+def test_half_of_the_woken_ask_at_once_and_the_others_soon_after() -> None:
+    def seconds(jitter: float) -> float:
+        pace = Pace(poll_seconds=1.5)
+        pace.claimed(Verdict.IDLE, asked=1, brought=0, now=0.0, jitter=0.5)
+        pace.woken(now=0.0, jitter=jitter)
+        return pace.due_at
+
+    assert [seconds(jitter) for jitter in (0.0, 0.5, 0.75, 1.0)] == [0.0, 0.0, WAKE_SPREAD_SECONDS / 2, WAKE_SPREAD_SECONDS]

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from math import inf
 from uuid import UUID
@@ -177,3 +178,27 @@ async def test_a_worker_that_was_cut_off_begins_anew() -> None:
         stale = worker.supervisor.stale()
 
     assert stale == []
+
+
+async def test_a_beat_on_a_dead_connection_does_not_keep_the_next_session_from_beating() -> None:
+    released = asyncio.Event()
+
+    class Dead(FakeWorkerStore):
+        """Its first beat gets no answer and does not heed that nobody waits for it, as a driver on a dead connection may do."""
+
+        async def heartbeat(self, session_id: UUID, *, held: Sequence[LeaseRef]) -> HeartbeatAnswer:
+            if "heartbeat" in self.trips:
+                return await super().heartbeat(session_id, held=held)
+            self.trips.append("heartbeat")
+            while not released.is_set():
+                with suppress(asyncio.CancelledError):
+                    await released.wait()
+            raise OSError("the connection was dead")
+
+    store = Dead()
+    async with running_worker(store, sleeping(), replace(SETTINGS, lease_seconds=0.6)):
+        await eventually(lambda: store.trips.count("heartbeat") > 1)
+        sessions = store.trips.count("open")
+        released.set()
+
+    assert sessions >= 1

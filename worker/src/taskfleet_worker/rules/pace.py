@@ -11,7 +11,7 @@ QUICK_SECONDS = 0.02
 GATED_START_SECONDS = 0.05
 GATED_SECONDS = 0.5
 WAKE_SPREAD_SECONDS = 0.003
-"""A notification reaches every worker at once: they ask within this time, not in the same instant."""
+"""A notification reaches every worker at once: half of them ask at once, the others within this time, not all in the same instant."""
 
 _GATED = (Verdict.QUOTA, Verdict.RATE, Verdict.CEILING)
 
@@ -36,7 +36,7 @@ class Pace:
     def woken(self, *, now: float, jitter: float) -> None:
         """Somebody says that there is work."""
         self._step = 0.0
-        self.due_at = min(self.due_at, now + WAKE_SPREAD_SECONDS * jitter)
+        self.due_at = min(self.due_at, now + WAKE_SPREAD_SECONDS * max(0.0, 2.0 * jitter - 1.0))
 
     def _next_step(self, verdict: Verdict, brought: int) -> float:
         if verdict is Verdict.PAUSED:

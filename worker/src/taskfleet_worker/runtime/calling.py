@@ -10,7 +10,7 @@ from contextvars import copy_context
 from inspect import isawaitable
 from typing import TYPE_CHECKING, cast
 
-from taskfleet_worker.context import Hear, current_context
+from taskfleet_worker.context import Hear, current_context, ids_of
 from taskfleet_worker.registry import Handler, Reference
 from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result
 from taskfleet_worker.runtime.bench import Bench
@@ -82,7 +82,7 @@ class Caller:
         except asyncio.CancelledError as cancelled:
             self._stopped(call, cancelled)
             for job in call.jobs:
-                _log.warning("task.lingers", extra={"task_id": job.task.task_id, "kind": job.task.kind, "reason": str(job.stopped)})
+                _log.warning("task.lingers", extra={**ids_of(job.task), "reason": str(job.stopped)})
             await asyncio.wait([thread])
             return ()
         if error is not None:

@@ -14,6 +14,7 @@ from uuid import UUID
 from taskfleet.errors import DatabaseUnreachableError
 from taskfleet.models import Claim, Mark, Settled, Settlement
 from taskfleet.words import ErrorCode, Verdict
+from taskfleet_worker.context import ids_of
 from taskfleet_worker.rules.endings import Ending, record_of_refused_write
 from taskfleet_worker.runtime.holdings import Holdings
 from taskfleet_worker.runtime.intake import Ask, Intake
@@ -143,7 +144,7 @@ class Exchange:
         except Exception as error:
             if not blames_content(error):
                 raise
-            _log.exception("settlement.refused", extra={"task_id": ending.task.task_id, "kind": ending.task.kind})
+            _log.exception("settlement.refused", extra=ids_of(ending.task))
             instead = ending._replace(record=record_of_refused_write(ending, error))
             self._reporter.settled([instead], await self._store.settle(settlement_of([instead])))
 

@@ -6,14 +6,15 @@ A worker that gets no answer for a whole lease learns nothing any more, but it k
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from taskfleet.models import HeartbeatAnswer, LeaseRef
 from taskfleet_worker.runtime.holdings import Holdings
+from taskfleet_worker.runtime.patience import within
 from taskfleet_worker.runtime.session import Session
 from taskfleet_worker.runtime.supervisor import Beat
 
@@ -28,10 +29,10 @@ WATCH_SECONDS = 1.0
 class HeartbeatStore(Protocol):
     """Renews leases and takes the word that a worker is empty."""
 
-    async def heartbeat(self, session_id: UUID, *, held: Sequence[LeaseRef]) -> HeartbeatAnswer:
+    def heartbeat(self, session_id: UUID, *, held: Sequence[LeaseRef]) -> Coroutine[Any, Any, HeartbeatAnswer]:
         """Renew the session and these leases."""
 
-    async def mark_drained(self, session_id: UUID) -> bool:
+    def mark_drained(self, session_id: UUID) -> Coroutine[Any, Any, bool]:
         """Say that the last lease is gone; False if the session is not draining or still holds one."""
 
 
@@ -97,7 +98,8 @@ class Heartbeat:
     async def _renew(self, session_id: UUID) -> None:
         held = {lease.task_id: lease for lease in self._holdings.leases()}
         sent = self._rhythm.clock()
-        answer = await self._store.heartbeat(session_id, held=list(held.values()))
+        # Longer than a lease it is of no use: by then this session is lost, and the next one needs its own beats.
+        answer = await within(self._rhythm.lease_seconds, self._store.heartbeat(session_id, held=list(held.values())))
         if not answer.known:
             if self._session.lose(session_id):
                 self._holdings.stop_lost(list(held.values()))
@@ -117,6 +119,6 @@ class Heartbeat:
     async def _tell_drained(self, session_id: UUID) -> None:
         wanted = self._session.draining and not self._session.drained and session_id == self._session.id
         if wanted and self._holdings.empty:
-            self._session.drained = await self._store.mark_drained(session_id)
+            self._session.drained = await within(self._rhythm.lease_seconds, self._store.mark_drained(session_id))
             if self._session.drained:
                 _log.info("worker.drained", extra={"session_id": str(session_id)})

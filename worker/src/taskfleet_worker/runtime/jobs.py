@@ -251,7 +251,7 @@ class Jobs:
         self._bench.news()
 
     def _forget(self, job: Job) -> None:
-        self._bench.notes.forget(job.task.lease)
+        self._bench.notes.forget(job.task)
         if self._running.get(job.task.task_id) is job:
             del self._running[job.task.task_id]
         if not self._running:

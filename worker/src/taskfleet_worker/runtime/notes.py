@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from taskfleet.models import LeaseNote, LeaseRef
+from taskfleet.models import ClaimedTask, LeaseNote, LeaseRef
 from taskfleet_worker.runtime.bell import Bell
 from taskfleet_worker.runtime.supervisor import Beat
 
@@ -46,10 +46,10 @@ class Notes:
         self._waiting[note.lease] = note
         self._bell.ring()
 
-    def forget(self, lease: LeaseRef) -> None:
+    def forget(self, task: ClaimedTask) -> None:
         """The task has ended: nobody asks how far it is."""
         if self._waiting:
-            self._waiting.pop(lease, None)
+            self._waiting.pop(task.lease, None)
 
     async def run(self, beat: Beat) -> None:
         """Write for ever; after an error the words wait for the next try."""

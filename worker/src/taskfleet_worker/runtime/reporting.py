@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from taskfleet.models import Claim, ClaimedTask, Completion, Failure, Settled
 from taskfleet.words import ErrorCode, Outcome
-from taskfleet_worker.context import trace_id_of
+from taskfleet_worker.context import ids_of
 from taskfleet_worker.rules.endings import Ending
 from taskfleet_worker.rules.slots import Slots
 from taskfleet_worker.telemetry.metrics import WorkerMetrics
@@ -48,7 +48,7 @@ class Reporter:
             return
         self._metrics.observe_waits((task.kind, task.waited_seconds) for task in claim.tasks)
         if _log.isEnabledFor(logging.INFO):
-            _log.info("task.claimed", extra={"tasks": [_ids(task) for task in claim.tasks]})
+            _log.info("task.claimed", extra={"tasks": [ids_of(task) for task in claim.tasks]})
         if self._tracing is not None:
             self._tracing.claimed(claim.tasks, seconds=seconds)
         self._tell_saturation(len(claim.tasks))
@@ -73,7 +73,7 @@ class Reporter:
     def lost(self, task: ClaimedTask, seconds: float) -> None:
         """A handler's result was dropped, because its lease was lost while it ran."""
         self._metrics.leases_lost.add(task.kind)
-        _log.warning("task.lease_lost", extra={**_ids(task), "duration_ms": round(seconds * 1000, 1)})
+        _log.warning("task.lease_lost", extra={**ids_of(task), "duration_ms": round(seconds * 1000, 1)})
 
     def _tell(self, ending: Ending, said: Told) -> None:
         if ending.ran:
@@ -84,7 +84,7 @@ class Reporter:
             self._metrics.overload_pauses.add(ending.task.kind)
         if not _log.isEnabledFor(said.level):
             return
-        fields: dict[str, object] = {**_ids(ending.task), "duration_ms": round(ending.seconds * 1000, 1)}
+        fields: dict[str, object] = {**ids_of(ending.task), "duration_ms": round(ending.seconds * 1000, 1)}
         if not isinstance(ending.record, Completion):
             fields["code"] = said.code
         if isinstance(ending.record, Failure):
@@ -98,7 +98,7 @@ class Reporter:
     def _tell_stale(self, ending: Ending) -> None:
         if ending.tries:
             # An earlier write of it got no answer: it was most likely that write that ended the lease.
-            _log.info("task.settled_before", extra={**_ids(ending.task), "tries": ending.tries})
+            _log.info("task.settled_before", extra={**ids_of(ending.task), "tries": ending.tries})
             return
         self.lost(ending.task, ending.seconds)
 
@@ -123,7 +123,3 @@ def told(ending: Ending, *, retried: bool) -> Told:
     if record.code is ErrorCode.CANCELLED:
         return Told(event="task.cancelled", level=logging.INFO, outcome=Outcome.CANCELLED, code=record.code)
     return Told(event="task.failed", level=logging.WARNING, outcome=Outcome.FAILED, code=record.code)
-
-
-def _ids(task: ClaimedTask) -> dict[str, object]:
-    return {"task_id": task.task_id, "kind": task.kind, "attempt": task.attempt, "trace_id": trace_id_of(task.headers)}

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from taskfleet.models import ClaimedTask
+from taskfleet_worker.context import ids_of
 
 _log = logging.getLogger("taskfleet.worker")
 
@@ -71,4 +72,4 @@ def stack_of(frame: FrameType | None) -> str:
 
 
 def _ids(task: ClaimedTask | None) -> dict[str, object]:
-    return {} if task is None else {"task_id": task.task_id, "kind": task.kind, "attempt": task.attempt}
+    return {} if task is None else ids_of(task)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
-from taskfleet_worker.context import current_context
+from taskfleet_worker.context import current_context, ids_of
 from taskfleet_worker.settings import LogFormat
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "fields"}
@@ -79,7 +79,7 @@ def fields_of(record: logging.LogRecord) -> Mapping[str, object]:
     found: dict[str, object] = {}
     context = current_context.get()
     if context is not None and not record.name.startswith("taskfleet.worker"):
-        found.update(task_id=context.task_id, kind=context.kind, attempt=context.attempt, trace_id=context.trace_id)
+        found.update(ids_of(context.task))
     found.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
     found.update(getattr(record, "fields", ()))
     return found
