@@ -372,6 +372,7 @@ DECLARE
     gate_kinds integer[] := '{}';
     gate_rooms integer[] := '{}';
     new_gates integer[] := '{}';
+    gate_starts integer[] := '{}';
     gate_at integer;
     queue_locked boolean := false;
     blocked text := 'idle';
@@ -379,8 +380,9 @@ DECLARE
     stale_room integer := least(greatest(stale_slots, 0), task_limit);
     lane_room integer;
     picked tid[];
-    leased taskfleet.claimed_lease[];
-    claimed taskfleet.claimed_lease[] := '{}';
+    claimed integer := 0;
+    started integer;
+    work record;
 BEGIN
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION 'claim needs READ COMMITTED, this transaction is %', upper(current_setting('transaction_isolation'))
@@ -412,6 +414,7 @@ BEGIN
         RETURN;
     END IF;
 
+    limited := known.ceiling IS NOT NULL OR cardinality(known.gated_kinds) > 0;
     fresh_since := now - make_interval(secs => known.fresh_seconds);
 
     -- First where the marks point, then, if that does not fill the batch, where the ledger says.
@@ -489,6 +492,7 @@ BEGIN
             gates := gates || ARRAY(SELECT gate FROM taskfleet.claim_gates_v1(new_gates, now) AS gate);
             gate_kinds := ARRAY(SELECT kind_id FROM unnest(gates));
             gate_rooms := gate_rooms || ARRAY(SELECT allowed FROM unnest(gates) WHERE kind_id = ANY (new_gates));
+            gate_starts := gate_starts || array_fill(0, ARRAY[cardinality(new_gates)]);
         END IF;
 
         -- Lane 1: fresh tasks, priority, then time; leaves `stale_slots` of the room free.
@@ -538,52 +542,76 @@ BEGIN
             END;
             CONTINUE WHEN cardinality(picked) = 0;
 
-            leased := taskfleet.lease_picked_v1(
-                picked, visit.kind_id, session, lease_token, now, known.running_timeout_seconds
-            );
-            claimed := claimed || leased;
-            room := room - cardinality(leased);
+            SELECT
+                kinds.name, coalesce(kinds.max_attempts, known.default_max_attempts) AS max_attempts, kinds.timeout_seconds,
+                now + make_interval(secs => least(kinds.timeout_seconds, known.running_timeout_seconds)) AS deadline_at
+            INTO work
+            FROM taskfleet.kinds
+            WHERE kinds.id = visit.kind_id;
+
+            -- Out of ready, by position, under leases of one session and token, and out to the caller. One probe a task for its text: as
+            -- plain joins the planner read all tasks once for every one.
+            RETURN QUERY
+            WITH taken AS (
+                DELETE FROM taskfleet.ready
+                WHERE ready.ctid = ANY (picked)
+                RETURNING ready.task_id, ready.run_at, ready.due_since, ready.last_attempt_at, ready.attempt_count + 1 AS attempt, ready.priority
+            ),
+            leased AS (
+                INSERT INTO taskfleet.leases (
+                    task_id, token, session_id, started_at, deadline_at, run_at, due_since, last_attempt_at, kind_id, attempt_count, priority
+                )
+                SELECT
+                    taken.task_id, lease_token, session, now, work.deadline_at, taken.run_at, taken.due_since, taken.last_attempt_at,
+                    visit.kind_id, taken.attempt, taken.priority
+                FROM taken
+            ),
+            noted AS (
+                INSERT INTO taskfleet.backlog_ledger (kind_id, priority, bucket, delta)
+                SELECT visit.kind_id, taken.priority, taskfleet.backlog_bucket(taken.run_at, now), -count(*)
+                FROM taken
+                GROUP BY 2, 3
+            )
+            SELECT
+                'claimed', limited, taken.task_id, lease_token, work.name, task.payload, task.headers, task.group_name, task.entity,
+                taken.priority, taken.attempt, coalesce(task.max_attempts, work.max_attempts), taken.run_at,
+                extract(epoch FROM now - taken.run_at)::double precision, work.timeout_seconds, task.entity_missing
+            FROM taken
+            CROSS JOIN LATERAL (
+                SELECT
+                    tasks.payload, tasks.headers, tasks.group_name, tasks.entity, tasks.max_attempts,
+                    tasks.entity IS NOT NULL AND EXISTS (
+                        SELECT
+                        FROM taskfleet.missing_entities
+                        WHERE missing_entities.queue_id = known.queue_id
+                          AND missing_entities.entity = tasks.entity
+                          AND missing_entities.until > now
+                    ) AS entity_missing
+                FROM taskfleet.tasks
+                WHERE tasks.id = taken.task_id
+                OFFSET 0
+            ) AS task
+            ORDER BY taken.run_at, taken.task_id;
+            GET DIAGNOSTICS started = ROW_COUNT;
+
+            claimed := claimed + started;
+            room := room - started;
             IF gate_at IS NOT NULL THEN
-                gate_rooms[gate_at] := gate_rooms[gate_at] - cardinality(leased);
+                gate_rooms[gate_at] := gate_rooms[gate_at] - started;
+                gate_starts[gate_at] := gate_starts[gate_at] + started;
             END IF;
             IF visit.lane IN (2, 3) THEN
-                stale_room := stale_room - cardinality(leased);
+                stale_room := stale_room - started;
             END IF;
         END LOOP;
     END LOOP;
 
-    limited := known.ceiling IS NOT NULL OR cardinality(gate_kinds) > 0;
-    IF cardinality(claimed) = 0 THEN
+    IF claimed = 0 THEN
         verdict := blocked;
         RETURN NEXT;
-        RETURN;
+    ELSIF cardinality(gate_kinds) > 0 THEN
+        PERFORM taskfleet.note_starts_v2(gate_kinds, gate_starts, now);
     END IF;
-    IF cardinality(gate_kinds) > 0 THEN
-        PERFORM taskfleet.note_starts_v1(claimed, gate_kinds, now);
-    END IF;
-
-    -- One probe a task, by position in the text: as plain joins the planner read all leases once for every task.
-    RETURN QUERY
-    SELECT
-        'claimed', limited, lease.task_id, lease_token, task.kind, task.payload, task.headers, task.group_name, task.entity,
-        lease.priority, lease.attempt_count, coalesce(task.max_attempts, known.default_max_attempts), lease.run_at,
-        extract(epoch FROM now - lease.run_at)::double precision, task.timeout_seconds, task.entity_missing
-    FROM unnest(claimed) AS lease
-    CROSS JOIN LATERAL (
-        SELECT
-            task_kinds.name AS kind, tasks.payload, tasks.headers, tasks.group_name, tasks.entity,
-            coalesce(tasks.max_attempts, task_kinds.max_attempts) AS max_attempts, task_kinds.timeout_seconds,
-            tasks.entity IS NOT NULL AND EXISTS (
-                SELECT
-                FROM taskfleet.missing_entities
-                WHERE missing_entities.queue_id = known.queue_id
-                  AND missing_entities.entity = tasks.entity
-                  AND missing_entities.until > now
-            ) AS entity_missing
-        FROM taskfleet.tasks CROSS JOIN taskfleet.kinds AS task_kinds
-        WHERE tasks.id = lease.task_id AND task_kinds.id = lease.kind_id
-        OFFSET 0
-    ) AS task;
 END;
 $$;
 
@@ -722,7 +750,12 @@ BEGIN
     SELECT coalesce(array_agg(leases.task_id), '{}'), coalesce(array_agg(leases.token), '{}')
     INTO held_ids, held_tokens
     FROM taskfleet.leases
-    WHERE leases.session_id = session;
+    WHERE leases.session_id = session
+      AND leases.kind_id = ANY (ARRAY(
+          SELECT kinds.id
+          FROM taskfleet.kinds JOIN taskfleet.sessions ON sessions.queue_id = kinds.queue_id
+          WHERE sessions.id = session
+      ));
 
     SELECT count(*)
     INTO released
@@ -1648,7 +1681,9 @@ DECLARE
     forgotten bigint[];
     forgotten_tokens uuid[];
 BEGIN
-    SELECT sessions.unnamed_task_ids, sessions.heartbeat_at, sessions.draining, queues.stale_share
+    SELECT
+        sessions.unnamed_task_ids, sessions.heartbeat_at, sessions.draining, queues.stale_share,
+        ARRAY(SELECT kinds.id FROM taskfleet.kinds WHERE kinds.queue_id = sessions.queue_id) AS kind_ids
     INTO before
     FROM taskfleet.sessions
     JOIN taskfleet.queues ON queues.id = sessions.queue_id
@@ -1677,6 +1712,7 @@ BEGIN
             leases.task_id = ANY (before.unnamed_task_ids) AND leases.started_at <= before.heartbeat_at AS forgotten
         FROM taskfleet.leases
         WHERE leases.session_id = session
+          AND leases.kind_id = ANY (before.kind_ids)
           AND (leases.task_id, leases.token) NOT IN (SELECT given.id, given.token FROM unnest(ids, tokens) AS given (id, token))
     ) AS mine;
     SELECT count(*)::integer
@@ -1817,7 +1853,12 @@ BEGIN
     SET drained_at = coalesce(sessions.drained_at, now())
     WHERE sessions.id = session
       AND sessions.draining
-      AND NOT EXISTS (SELECT FROM taskfleet.leases WHERE leases.session_id = session);
+      AND NOT EXISTS (
+          SELECT
+          FROM taskfleet.leases
+          WHERE leases.session_id = sessions.id
+            AND leases.kind_id = ANY (ARRAY(SELECT kinds.id FROM taskfleet.kinds WHERE kinds.queue_id = sessions.queue_id))
+      );
     RETURN FOUND;
 END;
 $$;
@@ -1969,6 +2010,33 @@ BEGIN
     WHERE kinds.rate_starts IS NOT NULL
       AND kinds.id = ANY (kind_ids)
     GROUP BY kinds.id
+    ON CONFLICT (kind_id, window_start) DO UPDATE
+    SET starts = known.starts + excluded.starts,
+        window_end = greatest(known.window_end, excluded.window_end);
+END;
+$$;
+
+CREATE FUNCTION taskfleet.note_starts_v2(kind_ids integer[], counts integer[], now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    DELETE FROM taskfleet.kind_starts
+    USING taskfleet.kinds
+    WHERE kinds.id = ANY (kind_ids)
+      AND kinds.rate_starts IS NOT NULL
+      AND kind_starts.kind_id = kinds.id
+      AND kind_starts.window_end <= now - make_interval(secs => 2 * kinds.rate_period_seconds);
+
+    INSERT INTO taskfleet.kind_starts AS known (kind_id, window_start, window_end, starts)
+    SELECT
+        kinds.id,
+        taskfleet.rate_window_start(now, kinds.rate_period_seconds),
+        taskfleet.rate_window_start(now, kinds.rate_period_seconds) + make_interval(secs => kinds.rate_period_seconds / 20),
+        started.count
+    FROM unnest(kind_ids, counts) AS started (kind_id, count)
+    JOIN taskfleet.kinds ON kinds.id = started.kind_id
+    WHERE kinds.rate_starts IS NOT NULL
+      AND started.count > 0
     ON CONFLICT (kind_id, window_start) DO UPDATE
     SET starts = known.starts + excluded.starts,
         window_end = greatest(known.window_end, excluded.window_end);
@@ -3512,9 +3580,7 @@ CREATE INDEX held_by_group ON taskfleet.held USING btree (group_name, task_id) W
 
 CREATE INDEX held_by_kind ON taskfleet.held USING btree (kind_id, task_id);
 
-CREATE INDEX leases_by_kind ON taskfleet.leases USING btree (kind_id);
-
-CREATE INDEX leases_by_session ON taskfleet.leases USING btree (session_id);
+CREATE INDEX leases_by_holder ON taskfleet.leases USING btree (kind_id, session_id);
 
 CREATE INDEX paused_groups_moving ON taskfleet.paused_groups USING btree (queue_id) WHERE (state <> 'paused'::text);
 

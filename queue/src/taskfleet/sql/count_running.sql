@@ -3,7 +3,7 @@
 --   kind_id         integer
 --   started_before  timestamptz
 --
--- Returns one row: the number. Index: leases_by_kind.
+-- Returns one row: the number. Index: leases_by_holder.
 SELECT count(*)
 FROM taskfleet.leases
 WHERE leases.kind_id = %(kind_id)s::integer

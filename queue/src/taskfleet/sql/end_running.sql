@@ -5,5 +5,5 @@
 --   limit           integer
 --   ending          text[]       state, reason, code, message
 --
--- Returns one row: how many. Index: leases_by_kind.
+-- Returns one row: how many. Index: leases_by_holder.
 SELECT taskfleet.end_running_v1(%(kind_id)s::integer, %(started_before)s::timestamptz, %(limit)s::integer, %(ending)s::text[]);

@@ -10,7 +10,12 @@ SELECT
     sessions.expires_at <= clock_timestamp() AS expired
 FROM taskfleet.sessions
 JOIN taskfleet.queues ON queues.id = sessions.queue_id
-CROSS JOIN LATERAL (SELECT count(*) AS leases FROM taskfleet.leases WHERE leases.session_id = sessions.id) AS held
+CROSS JOIN LATERAL (
+    SELECT count(*) AS leases
+    FROM taskfleet.leases
+    WHERE leases.session_id = sessions.id
+      AND leases.kind_id = ANY (ARRAY(SELECT kinds.id FROM taskfleet.kinds WHERE kinds.queue_id = sessions.queue_id))
+) AS held
 WHERE sessions.closed_at IS NULL
   AND sessions.heartbeat_at < clock_timestamp() - make_interval(secs => sessions.lease_seconds / 3)
   AND (held.leases > 0 OR sessions.expires_at > clock_timestamp())

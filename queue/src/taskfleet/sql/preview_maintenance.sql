@@ -8,7 +8,8 @@ SELECT found.job, found.count
 FROM (
     SELECT 'recover_leases' AS job, count(*) AS count
     FROM taskfleet.sessions
-    JOIN taskfleet.leases ON leases.session_id = sessions.id
+    JOIN taskfleet.kinds ON kinds.queue_id = sessions.queue_id
+    JOIN taskfleet.leases ON leases.kind_id = kinds.id AND leases.session_id = sessions.id
     WHERE sessions.expires_at <= clock_timestamp()
     UNION ALL
     SELECT 'fold_ledgers', (SELECT count(*) FROM (SELECT FROM taskfleet.backlog_ledger LIMIT 10000) AS deltas)

@@ -2,11 +2,12 @@
 --
 --   limit  integer
 --
--- Returns one row: how many. Indexes: leases_by_session, leases_pkey.
+-- Returns one row: how many. Indexes: leases_by_holder, leases_pkey.
 WITH lost AS MATERIALIZED (
     SELECT leases.task_id, leases.token, sessions.worker, sessions.lease_seconds
     FROM taskfleet.sessions
-    JOIN taskfleet.leases ON leases.session_id = sessions.id
+    JOIN taskfleet.kinds ON kinds.queue_id = sessions.queue_id
+    JOIN taskfleet.leases ON leases.kind_id = kinds.id AND leases.session_id = sessions.id
     WHERE sessions.expires_at <= clock_timestamp()
       AND sessions.closed_at IS NULL
     LIMIT %(limit)s::integer

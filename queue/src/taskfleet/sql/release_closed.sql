@@ -2,11 +2,12 @@
 --
 --   limit  integer
 --
--- Returns one row: how many. Indexes: leases_by_session, leases_pkey.
+-- Returns one row: how many. Indexes: leases_by_holder, leases_pkey.
 WITH left_behind AS MATERIALIZED (
     SELECT leases.task_id, leases.token
     FROM taskfleet.sessions
-    JOIN taskfleet.leases ON leases.session_id = sessions.id
+    JOIN taskfleet.kinds ON kinds.queue_id = sessions.queue_id
+    JOIN taskfleet.leases ON leases.kind_id = kinds.id AND leases.session_id = sessions.id
     WHERE sessions.closed_at IS NOT NULL
     LIMIT %(limit)s::integer
     FOR UPDATE OF leases SKIP LOCKED

@@ -45,7 +45,12 @@ old_sessions AS (
         SELECT sessions.id
         FROM taskfleet.sessions
         WHERE sessions.expires_at < now() - make_interval(secs => %(sessions_seconds)s::double precision)
-          AND NOT EXISTS (SELECT FROM taskfleet.leases WHERE leases.session_id = sessions.id)
+          AND NOT EXISTS (
+              SELECT
+              FROM taskfleet.leases
+              WHERE leases.session_id = sessions.id
+                AND leases.kind_id = ANY (ARRAY(SELECT kinds.id FROM taskfleet.kinds WHERE kinds.queue_id = sessions.queue_id))
+          )
         LIMIT %(limit)s::integer
     ))
     RETURNING 1
