@@ -1,4 +1,4 @@
-"""Batches of new tasks as text for COPY, and their ledger entries. Pure."""
+"""Batches of new tasks as COPY takes them, and their ledger entries. Pure."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
+from struct import Struct
+from typing import NamedTuple, TypeVar
 
 from taskfleet.client.validation import PreparedTask, prepare
 from taskfleet.errors import InvalidTaskError
 from taskfleet.models import NewTask
 
+Chunk = TypeVar("Chunk", str, bytes)
 CHUNK_ROWS = 500
 """Rows a write to the COPY stream: some ten kilobytes."""
+_READY = Struct(">hiqiqiqiiih").pack
+"""A row of copy_ready.sql: how many columns, then the width and the value of each."""
+_BINARY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_BINARY_END = b"\xff\xff"
 _NO_NAMES = "\t\\N" * 4
 _BUCKET_SECONDS = 5
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -65,14 +71,14 @@ class PreparedBatches:
         return fetched
 
 
-def alongside(work: Callable[[], None], chunks: Iterable[str]) -> Iterator[str]:
+def alongside(work: Callable[[], None], chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     """The chunks, with some work after each: the server is busy with that one, and the next would wait for it."""
     for chunk in chunks:
         yield chunk
         work()
 
 
-def followed_by(work: Callable[[], None], chunks: Iterable[str]) -> Iterator[str]:
+def followed_by(work: Callable[[], None], chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     """The chunks, and after the last, before the stream ends, some work: the server is busy with the chunks then."""
     yield from chunks
     work()
@@ -88,13 +94,21 @@ def task_lines(placed: Iterable[PlacedTask], *, now: datetime) -> Iterator[str]:
     )
 
 
-def ready_lines(placed: Iterable[PlacedTask]) -> Iterator[str]:
-    """Lines for copy_ready.sql, some hundred at a time."""
-    # Nearly all tasks of a batch share the moment, and writing one out costs as much as the rest of the line.
-    shown = lru_cache(maxsize=1024)(datetime.isoformat)
-    return _joined(
-        f"{item.task_id}\t{moment}\t{moment}\t{item.kind_id}\t{item.task.priority}\n" for item in placed for moment in (shown(item.run_at),)
+def ready_rows(placed: Iterable[PlacedTask]) -> Iterator[bytes]:
+    """Rows for copy_ready.sql in COPY's binary format, some hundred at a time, with its head and its end.
+
+    All columns have one width, and the server takes a microsecond a task less than for text: it reads no moment as a date.
+    """
+    moments = lru_cache(maxsize=1024)(_microseconds)
+    rows = (
+        _READY(5, 8, task_id, 8, moment, 8, moment, 4, kind_id, 2, task.priority)
+        for task_id, kind_id, run_at, task in placed
+        for moment in (moments(run_at),)
     )
+    yield _BINARY_HEAD
+    while chunk := b"".join(islice(rows, CHUNK_ROWS)):
+        yield chunk
+    yield _BINARY_END
 
 
 def held_lines(placed: Iterable[PlacedTask], *, now: datetime) -> Iterator[str]:
@@ -114,6 +128,11 @@ def ledger_groups(placed: Iterable[PlacedTask]) -> Sequence[LedgerGroup]:
     for (kind_id, priority, run_at), count in counts.items():
         groups[kind_id, priority, _bucket(run_at)] += count
     return [LedgerGroup(kind_id=kind_id, priority=priority, bucket=bucket, count=n) for (kind_id, priority, bucket), n in groups.items()]
+
+
+def _microseconds(moment: datetime) -> int:
+    """A moment as the database counts it: since 2000."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _bucket(run_at: datetime) -> datetime:

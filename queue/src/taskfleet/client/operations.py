@@ -14,7 +14,7 @@ from taskfleet.client.batches import (
     followed_by,
     held_lines,
     ledger_groups,
-    ready_lines,
+    ready_rows,
     task_lines,
 )
 from taskfleet.client.known_queue import KnownQueue, Look
@@ -155,7 +155,7 @@ def _enqueue_batch(
     yield Copy(name="copy_tasks", chunks=followed_by(answer, alongside(prepare_some, task_lines(placed, now=reserved.now))))
     aside = yield from _put_aside(placed, now=reserved.now)
     waiting = [item for item in placed if item.task.group not in aside] if aside else placed
-    yield Copy(name="copy_ready", chunks=followed_by(following.fetch, alongside(prepare_some, ready_lines(waiting))))
+    yield Copy(name="copy_ready", chunks=followed_by(following.fetch, alongside(prepare_some, ready_rows(waiting))))
     groups = ledger_groups(waiting)
     columns = {
         "kind_ids": [group.kind_id for group in groups],

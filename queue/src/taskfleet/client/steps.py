@@ -23,8 +23,8 @@ class Copy:
     """Feed one .sql file that is a COPY … FROM STDIN."""
 
     name: str
-    chunks: Iterable[str] = field(repr=False)
-    """In COPY's text format, whole lines."""
+    chunks: Iterable[str] | Iterable[bytes] = field(repr=False)
+    """As the file says: in COPY's text format, whole lines, or in its binary format."""
 
 
 Step = Query[object] | Copy

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskfleet.client.batches import CHUNK_ROWS, PlacedTask, PreparedBatches, alongside, followed_by, ledger_groups, ready_lines, task_lines
+from taskfleet.client.batches import CHUNK_ROWS, PlacedTask, PreparedBatches, alongside, followed_by, ledger_groups, ready_rows, task_lines
 from taskfleet.client.validation import prepare
 from taskfleet.errors import InvalidTaskError
 from taskfleet.models import NewTask
@@ -29,16 +29,23 @@ def test_what_copy_reads_as_control_is_escaped() -> None:
     assert text.split("\t")[5:] == [r'"a\\\\b\\n"', r"\N", r"g\tg\r\n\\N", "e", "\\N\n"]
 
 
-def test_a_ready_line_has_the_moment_twice() -> None:
-    (text,) = ready_lines([placed(NewTask(kind="mail", priority=2))])
+def test_a_ready_row_has_the_moment_twice() -> None:
+    head, row, end = ready_rows([placed(NewTask(kind="mail", priority=2))])
 
-    assert text == "1\t2026-03-01T12:00:03.500000+00:00\t2026-03-01T12:00:03.500000+00:00\t7\t2\n"
+    moment = (825_681_603_500_000).to_bytes(8)
+    assert row == b"".join(
+        [(5).to_bytes(2)]
+        + [len(column).to_bytes(4) + column for column in ((1).to_bytes(8), moment, moment, (7).to_bytes(4), (2).to_bytes(2))]
+    )
+    assert (head, end) == (b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", b"\xff\xff")
 
 
 def test_lines_come_some_hundred_at_a_time() -> None:
     tasks = [placed(NewTask(kind="mail"), task_id=n) for n in range(2 * CHUNK_ROWS + 1)]
 
-    assert [chunk.count("\n") for chunk in ready_lines(tasks)] == [CHUNK_ROWS, CHUNK_ROWS, 1]
+    row = len(list(ready_rows(tasks[:1]))[1])
+    assert [chunk.count("\n") for chunk in task_lines(tasks, now=NOW)] == [CHUNK_ROWS, CHUNK_ROWS, 1]
+    assert [len(chunk) / row for chunk in list(ready_rows(tasks))[1:-1]] == [CHUNK_ROWS, CHUNK_ROWS, 1]
 
 
 def test_the_ledger_gets_one_group_a_kind_priority_and_bucket() -> None:
