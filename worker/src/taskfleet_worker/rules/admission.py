@@ -45,10 +45,10 @@ class Admission:
             self._running[kind] += 1
             self._next_start[kind] = now + limit.rate_limit_seconds
 
-    def ended(self, kind: str) -> None:
-        """A task of this kind is over."""
+    def ended(self, kind: str, count: int = 1) -> None:
+        """So many tasks of this kind are over."""
         if kind in self._limits:
-            self._running[kind] -= 1
+            self._running[kind] -= count
 
     def request(self, *, free: int, now: float) -> Request:
         """What to claim with so many free slots.

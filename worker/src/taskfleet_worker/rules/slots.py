@@ -15,9 +15,9 @@ class Slots:
         """One task starts."""
         self.taken += 1
 
-    def give_back(self, *, pause_until: float | None = None) -> None:
-        """One task ended; its slot may claim again, or only after `pause_until`."""
-        self.taken -= 1
+    def give_back(self, count: int = 1, *, pause_until: float | None = None) -> None:
+        """So many tasks ended; their slots may claim again, or one of them only after `pause_until`."""
+        self.taken -= count
         if pause_until is not None:
             heapq.heappush(self._pauses, pause_until)
 

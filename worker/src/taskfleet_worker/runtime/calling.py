@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, cast
 
 from taskfleet_worker.context import Hear, current_context, ids_of
 from taskfleet_worker.registry import Handler, Reference
-from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result
+from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result, conclude_value
 from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.calls import Call
 from taskfleet_worker.runtime.isolation import alone
 
 if TYPE_CHECKING:
     from taskfleet_worker.runtime.children import Children
+    from taskfleet_worker.telemetry.tracing import Tracing
 
 _log = logging.getLogger("taskfleet.worker")
 
@@ -36,13 +37,14 @@ class Caller:
         self._threads: ThreadPoolExecutor | None = None
         self._children: Children | None = None
 
-    async def conclude(self, call: Call) -> Sequence[Conclusion]:
+    def conclude(self, call: Call) -> Awaitable[Sequence[Conclusion]]:
         """Call the handler; one conclusion for each task, or none where they were told already. Raises what an async handler raised."""
-        if self._tracing is None:
-            return await self._called(call)
+        return self._called(call) if self._tracing is None else self._traced(call, self._tracing)
+
+    async def _traced(self, call: Call, tracing: "Tracing") -> Sequence[Conclusion]:
         from taskfleet_worker.telemetry.tracing import conclude
 
-        with self._tracing.processing(call.tasks, is_batch=call.handler.batch_size is not None) as span:
+        with tracing.processing(call.tasks, is_batch=call.handler.batch_size is not None) as span:
             conclusions = await self._called(call)
             conclude(span, conclusions)
             return conclusions
@@ -107,8 +109,9 @@ class Caller:
         return await self._children.call(request)
 
     def _of_result(self, call: Call, result: object) -> Sequence[Conclusion]:
-        is_batch = call.handler.batch_size is not None
-        return conclude_result(call.tasks, result, is_batch=is_batch, overload_pause_seconds=self._overload_pause_seconds)
+        if call.handler.batch_size is None:
+            return (conclude_value(call.jobs[0].task, result),)
+        return conclude_result(call.tasks, result, is_batch=True, overload_pause_seconds=self._overload_pause_seconds)
 
 
 def _call(handler: Handler, payload: object, context: object) -> tuple[object, BaseException | None]:

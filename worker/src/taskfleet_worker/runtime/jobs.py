@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from itertools import zip_longest
 from math import inf
 from typing import NamedTuple, cast
 
@@ -243,12 +242,14 @@ class Jobs:
     def _leave(self, call: Call, conclusions: Sequence[Conclusion]) -> None:
         """The call is over: its slots are free, or pause."""
         self._calls.discard(call)
-        now = self._bench.clock()
-        for job, conclusion in zip_longest(call.jobs, conclusions):
-            pause = 0.0 if conclusion is None else conclusion.pause_seconds
-            self._bench.slots.give_back(pause_until=now + pause if pause else None)
-            self._bench.admission.ended(job.task.kind)
-        self._bench.news()
+        bench = self._bench
+        pauses = [conclusion.pause_seconds for conclusion in conclusions if conclusion.pause_seconds]
+        now = bench.clock() if pauses else 0.0
+        for pause in pauses:
+            bench.slots.give_back(pause_until=now + pause)
+        bench.slots.give_back(len(call.jobs) - len(pauses))
+        bench.admission.ended(call.handler.kind, len(call.jobs))
+        bench.news()
 
     def _forget(self, job: Job) -> None:
         self._bench.notes.forget(job.task)
