@@ -106,10 +106,10 @@ async def test_attempts_run_out_and_every_one_is_remembered(scene: Scene) -> Non
     assert await scene.faults() == []
 
 
-_BREAK = """
-CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room'; END $$;
-CREATE TRIGGER breaks BEFORE INSERT ON taskfleet.{relation} FOR EACH ROW EXECUTE FUNCTION broken();
-"""
+_BREAK = (
+    "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room'; END $$",
+    "CREATE TRIGGER breaks BEFORE INSERT ON taskfleet.{relation} FOR EACH ROW EXECUTE FUNCTION broken()",
+)
 
 
 @pytest.mark.requirement("C1")
@@ -117,7 +117,8 @@ CREATE TRIGGER breaks BEFORE INSERT ON taskfleet.{relation} FOR EACH ROW EXECUTE
 async def test_moving_to_failed_happens_whole_or_not_at_all(scene: Scene, relation: str) -> None:
     await scene.policy(max_length=None)
     (task,) = await scene.claimed(key="order-")
-    await scene.rows(_BREAK.format(relation=relation))
+    for statement in _BREAK:
+        await scene.rows(statement.format(relation=relation))
     with pytest.raises(psycopg.errors.RaiseException, match="no room"):
         await scene.worker.settle(failed(task, retryable=False))
     while_broken = (await scene.reader.get_task(task.task_id)).state, await scene.count("dead_letters"), await scene.count("attempts")
