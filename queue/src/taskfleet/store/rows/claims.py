@@ -40,5 +40,19 @@ def _tasks(rows: Sequence[tuple[Any, ...]]) -> Sequence[ClaimedTask]:
 
 def _decoded(payloads: Sequence[str | None]) -> Sequence[object]:
     """The values of JSON texts as PostgreSQL writes them; None where there is none."""
-    values: list[object] = json.loads(f"[{','.join(['null' if text is None else text for text in payloads])}]")
+    try:
+        values: list[object] = json.loads(f"[{','.join(['null' if text is None else text for text in payloads])}]")
+    except (ValueError, RecursionError):
+        return [_value(text) for text in payloads]
     return values
+
+
+def _value(text: str | None) -> object:
+    """The value of one JSON text, or the text where Python cannot hold what PostgreSQL can: numbers of 5,000 digits, lists 1,000 deep.
+
+    The handler's type refuses it then, which ends this one task; an error here would come back with every claim that brings it.
+    """
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return text

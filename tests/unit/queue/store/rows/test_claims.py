@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
+
 from taskfleet.models import Claim
 from taskfleet.store.rows.claims import claim_from
 from taskfleet.words import Verdict
@@ -53,3 +55,10 @@ def test_each_task_has_its_own_payload_and_all_have_one_token() -> None:
         (3, None, TOKEN),
         (4, "text", TOKEN),
     ]
+
+
+@pytest.mark.parametrize("monster", ["9" * 5_000, "[" * 100_000 + "]" * 100_000], ids=["a number", "a list"])
+def test_a_payload_that_python_cannot_hold_comes_as_text_and_spoils_no_other(monster: str) -> None:
+    tasks = claim_from([row(1, "[1]"), row(2, monster), row(3, None)]).tasks
+
+    assert [task.payload for task in tasks] == [[1], monster, None]
