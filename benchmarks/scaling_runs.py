@@ -1,5 +1,7 @@
 """What the scaling benchmark plays: one controller on one workload, and a row of figures for it."""
 
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -11,7 +13,7 @@ from benchmarks.frame import Row
 from taskfleet_operator.scaling import KindLimits, ScalingPolicy
 from taskfleet_operator.simulation import stories
 from taskfleet_operator.simulation.bound import lower_bound
-from taskfleet_operator.simulation.controllers import Controller, Fixed, Law
+from taskfleet_operator.simulation.controllers import Controller, Fixed, Law, policy_for
 from taskfleet_operator.simulation.downstream import Downstream
 from taskfleet_operator.simulation.engine import Simulation
 from taskfleet_operator.simulation.result import Result
@@ -38,6 +40,15 @@ class Played:
         return self.result.pod_seconds / self.least_pod_seconds if self.least_pod_seconds else 0.0
 
     @property
+    def words(self) -> str:
+        """The run in one line."""
+        result = self.result
+        return (
+            f"{self.part}, {self.case}, seed {self.seed}, {result.controller}: {result.pod_seconds:,.0f} pod-seconds, "
+            f"{self.cost:.3f} of the bound, {result.late_percent:.3f} % late"
+        )
+
+    @property
     def row(self) -> Row:
         """The figures."""
         result = self.result
@@ -60,15 +71,7 @@ class Played:
 
 def policy(workload: Workload, **changes: object) -> ScalingPolicy:
     """The defaults, with what the workload itself says."""
-    plain = ScalingPolicy(
-        queue=workload.name,
-        max_wait_seconds=workload.max_wait_seconds,
-        max_replicas=workload.max_pods,
-        slots_per_replica=workload.slots_per_pod,
-        kinds=workload.kinds,
-        lanes=workload.lanes,
-    )
-    return structs.replace(plain, **changes)
+    return structs.replace(policy_for(workload), **changes)
 
 
 @cache
@@ -103,12 +106,16 @@ class Case:
 
 
 def play(case: Case, seed: int) -> Played:
-    """Play once."""
+    """Play once, and say so on the error stream: the long form lasts."""
     workload = made(case.make, seed)
+    started = time.process_time()
     downstream = case.downstream() if case.downstream is not None else None
     result = Simulation(workload, case.controller(workload), seed=seed, downstream=downstream).run()
     bound = least(case.make, seed) if case.bounded else None
-    return Played(part=case.part, case=case.name, seed=seed, result=result, least_pod_seconds=bound)
+    played = Played(part=case.part, case=case.name, seed=seed, result=result, least_pod_seconds=bound)
+    sys.stderr.write(f"{played.words} ({time.process_time() - started:.0f} s)\n")
+    sys.stderr.flush()
+    return played
 
 
 def five(*, short: bool) -> list[Case]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskfleet_operator.simulation.result import Moment
 from taskfleet_ops.errors import PictureError
-from taskfleet_ops.services.simulation import Played
+from taskfleet_ops.services.comparison import Played
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from taskfleet_operator.scaling import Decision, Memory, QueueObservation, Reason, ScalingPolicy, decide
+from taskfleet_operator.simulation.tasks import Workload
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +70,18 @@ class Law:
         decided = decide(observation, self._policy, self.memory, now=now)
         self.memory = decided.memory
         return orders_for(decided.decision)
+
+
+def policy_for(workload: Workload) -> ScalingPolicy:
+    """The defaults, with what the workload itself says: its goal and its limits."""
+    return ScalingPolicy(
+        queue=workload.name,
+        max_wait_seconds=workload.max_wait_seconds,
+        max_replicas=workload.max_pods,
+        slots_per_replica=workload.slots_per_pod,
+        kinds=workload.kinds,
+        lanes=workload.lanes,
+    )
 
 
 class Fixed:

@@ -72,23 +72,26 @@ class FleetSimulation:
         self._queues = [PlayedQueue(workload, controller="taskfleet", seed=seed + number) for number, workload in enumerate(workloads)]
         self._memories = [Memory() for _ in workloads]
 
-    def run(self) -> FleetResult:
-        """Play all workloads."""
+    def run(self, *, moments: bool = False) -> FleetResult:
+        """Play all workloads; `moments` are kept for pictures."""
         result = FleetResult(cap=self._cap, queues=tuple(queue.result for queue in self._queues))
         now = 0.0
         while not all(queue.over for queue in self._queues):
             for queue in self._queues:
                 queue.play_until(now)
-            result.ticks.append(self._tick(now))
+            result.ticks.append(self._tick(now, moments=moments))
             now += self._policies[0].tick_seconds
         for queue in self._queues:
             queue.close()
         return result
 
-    def _tick(self, now: float) -> Tick:
+    def _tick(self, now: float, *, moments: bool) -> Tick:
         decided = decide_fleet(self._cases(), global_max_replicas=self._cap, now=now)
         for queue, one in zip(self._queues, decided, strict=True):
-            queue.apply(orders_for(one.decision))
+            orders = orders_for(one.decision)
+            queue.apply(orders)
+            if moments:
+                queue.result.moments.append(queue.moment(orders))
         self._memories = [one.memory for one in decided]
         return Tick(
             at=now,

@@ -223,12 +223,18 @@ class PlayedQueue:
             waiting.since = self.now + self._manners.backoff(waiting.failures)
             self._at(waiting.since, lambda: self._again(waiting, None))
             return
-        came_stale = waiting.task.age > self.workload.lanes.fresh_seconds
-        (self.result.stale_waits if came_stale else self.result.waits).append(waiting.first_wait or 0.0)
+        self._waited(waiting)
         self.result.seconds = self.now
         self.result.done += end is End.DONE
         self.result.gone += end is not End.DONE and waiting.task.gone
         self.result.lost += end is not End.DONE and not waiting.task.gone
+
+    def _waited(self, waiting: Waiting) -> None:
+        result, wait = self.result, waiting.first_wait or 0.0
+        came_stale = waiting.task.age > self.workload.lanes.fresh_seconds
+        (result.stale_waits if came_stale else result.waits).append(wait)
+        if wait > (result.stale_wait_seconds if came_stale else result.max_wait_seconds):
+            result.late_arrivals.append(waiting.task.arrival)
 
     def _again(self, waiting: Waiting, resting: Pod | None) -> None:
         if resting is not None:

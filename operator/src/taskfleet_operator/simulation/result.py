@@ -55,6 +55,8 @@ class Result:
     """From arrival to first start of each task that finished."""
     stale_waits: list[float] = field(default_factory=list)
     """The same of tasks that were stale when they came; they have a goal of their own."""
+    late_arrivals: list[float] = field(default_factory=list)
+    """When those tasks came that started too late."""
     max_wait_seconds: float = 0.0
     stale_wait_seconds: float = 0.0
     moments: list[Moment] = field(default_factory=list)

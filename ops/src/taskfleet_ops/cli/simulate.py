@@ -8,7 +8,10 @@ import typer
 
 from taskfleet_ops.cli.options import Format
 
-_CONTROLLERS = "taskfleet,keda,keda-tuned,keda-tuned-behavior"
+_CONTROLLERS = "taskfleet,keda,keda-tuned,keda-tuned-behavior,plan"
+
+
+_LOADS = "step, daily, bursty, hourly or long; mixed, lanes, short-goal, very-long, overload, saturation or shared"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,9 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 def simulate(
     *,
-    workload: Annotated[
-        str, typer.Option("--workload", "-w", metavar="NAME", help="A made load: step, daily, bursty, hourly or long.")
-    ] = "bursty",
+    workload: Annotated[str, typer.Option("--workload", "-w", metavar="NAME", help=f"A made load: {_LOADS}.")] = "bursty",
     trace: Annotated[
         Path | None, typer.Option("--trace", metavar="FILE", help="Your own load instead: a CSV file with arrival,service[,kind].")
     ] = None,
@@ -49,19 +50,29 @@ def simulate(
     """
     from taskfleet_ops.cli.progress import telling
     from taskfleet_ops.cli.simulate_pages import write_comparison, write_json
-    from taskfleet_ops.cli.simulate_terms import chosen_controllers, chosen_terms, chosen_workload
+    from taskfleet_ops.cli.simulate_terms import chosen_controllers, chosen_terms, chosen_workload, require_ours
     from taskfleet_ops.pictures import draw, require_library
     from taskfleet_ops.services import simulation
+    from taskfleet_ops.services.loads import LOADS, SHARED
+    from taskfleet_ops.services.shared_cap import play_shared
 
     names, terms = chosen_controllers(controllers), chosen_terms(goal, max_replicas, concurrency, startup)
+    if trace is None and chosen_workload(workload) == SHARED:
+        require_ours(names, default=controllers == _CONTROLLERS, task_queue=task_queue)
     policy = None if task_queue is None else simulation.policy_in(task_queue)
     terms = replace(terms, policy=policy)
     if plot is not None:
         require_library(plot)
     numbers = range(1, seeds + 1)
-    workloads = simulation.traced(trace, terms, numbers) if trace else simulation.made(chosen_workload(workload), terms, numbers)
     with telling() as told:
-        played = simulation.play(workloads, names, seeds=numbers, told=told, policy=policy)
+        if trace is not None:
+            history = simulation.traced(trace, terms, numbers)
+            played = simulation.play(history, names, seeds=numbers, told=told, policy=policy)
+        elif workload == SHARED:
+            played = play_shared(terms, seeds=numbers, told=told)
+        else:
+            loads = simulation.made(workload, terms, numbers)
+            played = simulation.play(loads, names, seeds=numbers, told=told, policy=policy, downstream=LOADS[workload].downstream)
     write_comparison(played.comparison, output=output)
     if json_file is not None:
         write_json(played.comparison, json_file)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from taskfleet_ops.cli.options import Format
 from taskfleet_ops.cli.output import Column, Listing, plain, write_value
-from taskfleet_ops.services.simulation import Comparison, Row
+from taskfleet_ops.services.comparison import Comparison, Row
 from taskfleet_ops.text.figures import count, span
 
 ROWS = Listing[Row](

@@ -1,18 +1,22 @@
 """What `taskfleet simulate` was told, turned into values; what makes no sense is refused with what would."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
 from taskfleet_operator.simulation.rivals.roster import CONTROLLERS, known
-from taskfleet_operator.simulation.workloads import FIVE
-from taskfleet_ops.services.simulation import BEST_KEDA, Terms
+from taskfleet_ops.services.loads import NAMES, SHARED
+from taskfleet_ops.services.simulation import BEST_KEDA, OURS, PLAN, Terms
+
+_SEARCHED = (BEST_KEDA, PLAN)
+"""Found by trying, so not in the roster."""
 
 
 def chosen_workload(name: str) -> str:
     """The name of a workload that there is."""
-    if name not in FIVE:
-        raise typer.BadParameter(f"there is no workload {name!r}: one of {', '.join(FIVE)}, or --trace FILE for your own")
+    if name not in NAMES:
+        raise typer.BadParameter(f"there is no workload {name!r}: one of {', '.join(NAMES)}, or --trace FILE for your own")
     return name
 
 
@@ -20,13 +24,21 @@ def chosen_controllers(names: str) -> Sequence[str]:
     """Controllers that there are, each once, in the order they were named."""
     listed = [name.strip() for name in names.split(",") if name.strip()]
     if listed == ["all"]:
-        return [*CONTROLLERS, BEST_KEDA]
+        return [*CONTROLLERS, *_SEARCHED]
     for name in listed:
-        if name != BEST_KEDA and not known(name):
-            raise typer.BadParameter(f"there is no controller {name!r}: {', '.join(CONTROLLERS)}, {BEST_KEDA}, fixed:N, or all")
+        if name not in _SEARCHED and not known(name):
+            raise typer.BadParameter(f"there is no controller {name!r}: {', '.join((*CONTROLLERS, *_SEARCHED))}, fixed:N, or all")
     if not listed:
-        raise typer.BadParameter(f"--controllers names none: {', '.join(CONTROLLERS)}, {BEST_KEDA}, fixed:N, or all")
+        raise typer.BadParameter(f"--controllers names none: {', '.join((*CONTROLLERS, *_SEARCHED))}, fixed:N, or all")
     return list(dict.fromkeys(listed))
+
+
+def require_ours(controllers: Sequence[str], *, default: bool, task_queue: Path | None) -> None:
+    """Refuse what cannot be played under a shared cap."""
+    if not default and list(controllers) != [OURS]:
+        raise typer.BadParameter(f"--workload {SHARED}: only {OURS} shares a cap among queues; leave --controllers out")
+    if task_queue is not None:
+        raise typer.BadParameter(f"--workload {SHARED} is several queues: leave --task-queue out")
 
 
 def chosen_terms(goal: float | None, max_pods: int | None, slots: int | None, startup: str | None) -> Terms:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from statistics import fmean
 
 from taskfleet_operator.api.convert import scaling_policy
 from taskfleet_operator.api.reading import read_task_queue
@@ -15,19 +14,24 @@ from taskfleet_operator.scaling import QueueObservation, ScalingPolicy
 from taskfleet_operator.simulation.best_keda import best, settings, tried
 from taskfleet_operator.simulation.bound import lower_bound
 from taskfleet_operator.simulation.controllers import Controller, Law, Orders
+from taskfleet_operator.simulation.downstream import Downstream
 from taskfleet_operator.simulation.engine import Simulation
-from taskfleet_operator.simulation.result import Moment, Result
+from taskfleet_operator.simulation.plan import Plan, Planned, best_plan
 from taskfleet_operator.simulation.rivals.roster import about, controller, under
 from taskfleet_operator.simulation.tasks import Workload
 from taskfleet_operator.simulation.trace import TraceError, read_trace
-from taskfleet_operator.simulation.workloads import FIVE
 from taskfleet_ops.errors import TaskQueueFileError, TraceFileError
+from taskfleet_ops.services.comparison import Course, Played, comparison, row
+from taskfleet_ops.services.loads import LOADS
 
 OURS = "taskfleet"
 TICK_SECONDS = 2.0
 """As the operator looks by default."""
 BEST_KEDA = "keda-best"
 """Not one controller but the best of many, found by trying them on the workload itself."""
+
+PLAN = "plan"
+"""No controller either: what somebody could have done who knew the load beforehand."""
 
 Told = Callable[[str], None]
 """Hears what is being played."""
@@ -66,60 +70,6 @@ class Terms:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One controller on one workload: means over the seeds."""
-
-    workload: str
-    controller: str
-    about: str
-    pod_seconds: float
-    of_the_bound: float | None
-    """Pod-seconds by those of the lower bound; None where there is none."""
-    wait_p50_seconds: float
-    wait_p95_seconds: float
-    wait_p99_seconds: float
-    late_percent: float
-    killed: float
-    """Tasks that lost their pod while they ran."""
-    scale_actions: float
-    calls_per_task: float
-    most_pods: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Course:
-    """One run in time, for a picture."""
-
-    controller: str
-    moments: Sequence[Moment]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Controllers on one workload."""
-
-    workload: str
-    tasks: int
-    """Of the first seed."""
-    goal_seconds: float
-    max_pods: int
-    slots: int
-    startup_seconds: tuple[float, float]
-    bound_pod_seconds: float | None
-    """What nobody can go below who starts every task in time. None: no plan does, or scipy is not installed."""
-    seeds: Sequence[int]
-    rows: Sequence[Row]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Played:
-    """A comparison, and its first seed in time."""
-
-    comparison: Comparison
-    courses: Sequence[Course]
-
-
 def policy_in(path: Path) -> ScalingPolicy:
     """What the one TaskQueue in a file asks for. Raises TaskQueueFileError."""
     import yaml
@@ -139,7 +89,7 @@ def policy_in(path: Path) -> ScalingPolicy:
 
 def made(name: str, terms: Terms, seeds: Sequence[int]) -> Sequence[Workload]:
     """The workload of this name, once a seed."""
-    return [terms.applied(FIVE[name](Random(seed))) for seed in seeds]
+    return [terms.applied(LOADS[name].make(Random(seed))) for seed in seeds]
 
 
 def traced(path: Path, terms: Terms, seeds: Sequence[int]) -> Sequence[Workload]:
@@ -154,24 +104,36 @@ def traced(path: Path, terms: Terms, seeds: Sequence[int]) -> Sequence[Workload]
 
 
 def play(
-    workloads: Sequence[Workload], controllers: Sequence[str], *, seeds: Sequence[int], told: Told, policy: ScalingPolicy | None = None
+    workloads: Sequence[Workload],
+    controllers: Sequence[str],
+    *,
+    seeds: Sequence[int],
+    told: Told,
+    policy: ScalingPolicy | None = None,
+    downstream: Callable[[], Downstream] | None = None,
 ) -> Played:
-    """Play each workload under each controller; `workloads` and `seeds` go together. `policy` is what our law follows besides."""
-    bounds = _bounds(workloads, told=told)
+    """Play each workload under each controller; `workloads` and `seeds` go together. `policy` is what our law follows besides.
+
+    `downstream` makes what the tasks talk to; work costs more there than by itself, so there is neither bound nor plan. Where no plan is
+    found that starts every task in time its row is left out.
+    """
+    bounds = _bounds(workloads, told=told) if downstream is None else None
     rows, courses = [], []
     for name in controllers:
-        make: Callable[..., Controller]
-        if name == OURS and policy is not None:
-            make, words = partial(_Followed, policy), "our law, as the TaskQueue asks for"
-        else:
-            make, words = _maker(name, workloads, seeds=seeds, told=told)
+        if name == PLAN and bounds is None:
+            continue
+        candidate = _candidate(name, workloads, seeds=seeds, told=told, policy=policy)
+        if candidate is None:
+            continue
         results = []
         for seed, workload in zip(seeds, workloads, strict=True):
             told(f"{workload.name}: {name}, seed {seed}")
-            results.append(Simulation(workload, make(workload, seed=seed), seed=seed).run(moments=seed == seeds[0]))
+            world = None if downstream is None else downstream()
+            run = Simulation(workload, candidate.make(workload, seed=seed), seed=seed, downstream=world)
+            results.append(run.run(moments=seed == seeds[0]))
         courses.append(Course(controller=name, moments=results[0].moments))
-        rows.append(_row(name, words, results, bounds))
-    return Played(comparison=_comparison(workloads[0], rows, seeds, bounds), courses=courses)
+        rows.append(row(name, candidate.about, results, bounds))
+    return Played(comparison=comparison(workloads[0], rows, seeds, bounds), courses=courses)
 
 
 def _bounds(workloads: Sequence[Workload], *, told: Told) -> Sequence[float] | None:
@@ -185,6 +147,14 @@ def _bounds(workloads: Sequence[Workload], *, told: Told) -> Sequence[float] | N
                 return None
             least[id(workload.tasks)] = bound.pod_seconds
     return [least[id(workload.tasks)] for workload in workloads]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    """Who is played."""
+
+    make: Callable[..., Controller]
+    about: str
 
 
 class _Followed(Law):
@@ -202,47 +172,34 @@ class _Followed(Law):
         return super().orders(observation, now=now)
 
 
-def _maker(name: str, workloads: Sequence[Workload], *, seeds: Sequence[int], told: Told) -> tuple[Callable[..., Controller], str]:
-    if name != BEST_KEDA:
-        return partial(controller, name), about(name)
+def _candidate(
+    name: str, workloads: Sequence[Workload], *, seeds: Sequence[int], told: Told, policy: ScalingPolicy | None
+) -> _Candidate | None:
+    """The controller of this name; None where there is none for this load."""
+    if name == OURS and policy is not None:
+        return _Candidate(make=partial(_Followed, policy), about="our law, as the TaskQueue asks for")
+    if name == PLAN:
+        return _planned(workloads, seeds=seeds, told=told)
+    if name == BEST_KEDA:
+        return _best_keda(workloads[0], seed=seeds[0], told=told)
+    return _Candidate(make=partial(controller, name), about=about(name))
+
+
+def _planned(workloads: Sequence[Workload], *, seeds: Sequence[int], told: Told) -> _Candidate | None:
+    plans: dict[int, Plan] = {}
+    for seed, workload in zip(seeds, workloads, strict=True):
+        told(f"{workload.name}: looking for the best plan, seed {seed}")
+        plan = best_plan(workload, seed=seed)
+        if plan is None:
+            return None
+        plans[seed] = plan
+    return _Candidate(make=lambda _, *, seed: Planned(plans[seed].pods), about="the best plan found, all arrivals and service times known")
+
+
+def _best_keda(workload: Workload, *, seed: int, told: Told) -> _Candidate:
     trials = []
     for setting in settings():
-        told(f"{workloads[0].name}: trying KEDA with {setting}")
-        trials.append(tried(setting, workloads[:1], seed=seeds[0]))
+        told(f"{workload.name}: trying KEDA with {setting}")
+        trials.append(tried(setting, [workload], seed=seed))
     setting = best(trials).setting
-    return setting.controller, f"best of {len(trials)} settings, chosen with hindsight: {setting}"
-
-
-def _row(name: str, words: str, results: Sequence[Result], bounds: Sequence[float] | None) -> Row:
-    def mean(value: Callable[[Result], float]) -> float:
-        return fmean(value(result) for result in results)
-
-    return Row(
-        workload=results[0].workload,
-        controller=name,
-        about=words,
-        pod_seconds=mean(lambda result: result.pod_seconds),
-        of_the_bound=fmean(result.pod_seconds / least for result, least in zip(results, bounds, strict=True)) if bounds else None,
-        wait_p50_seconds=mean(lambda result: result.wait(50)),
-        wait_p95_seconds=mean(lambda result: result.wait(95)),
-        wait_p99_seconds=mean(lambda result: result.wait(99)),
-        late_percent=mean(lambda result: result.late_percent),
-        killed=mean(lambda result: result.killed),
-        scale_actions=mean(lambda result: result.actions),
-        calls_per_task=mean(lambda result: result.calls_per_task),
-        most_pods=max(result.most_pods for result in results),
-    )
-
-
-def _comparison(workload: Workload, rows: Sequence[Row], seeds: Sequence[int], bounds: Sequence[float] | None) -> Comparison:
-    return Comparison(
-        workload=workload.name,
-        tasks=len(workload.tasks),
-        goal_seconds=workload.max_wait_seconds,
-        max_pods=workload.max_pods,
-        slots=workload.slots_per_pod,
-        startup_seconds=(workload.startup_least, workload.startup_most),
-        bound_pod_seconds=fmean(bounds) if bounds else None,
-        seeds=seeds,
-        rows=rows,
-    )
+    return _Candidate(make=setting.controller, about=f"best of {len(trials)} settings, chosen with hindsight: {setting}")

@@ -6,9 +6,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from taskfleet_operator.simulation.downstream import Saturating
 from taskfleet_operator.simulation.tasks import SimulatedTask, Workload
 from taskfleet_ops import pictures
-from taskfleet_ops.services import simulation
+from taskfleet_ops.services import loads, shared_cap, simulation
+from taskfleet_ops.services.loads import Load
 from tests.support.command_line import CommandLine
 
 PNG = b"\x89PNG\r\n"
@@ -63,9 +65,50 @@ def test_a_picture_is_drawn_and_drawn_alike(taskfleet: CommandLine, history: Pat
 
 
 def test_a_made_load_has_a_name(taskfleet: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulation, "FIVE", {"bursty": lambda random: small()})
+    monkeypatch.setattr(simulation, "LOADS", {"bursty": Load(make=lambda random: small())})
 
     assert "small: 20 tasks" in taskfleet("simulate", "-c", "fixed:2").out
+
+
+def test_a_story_brings_its_downstream_and_has_no_bound(taskfleet: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four at once are too many for something that carries two: they take twice as long, and nobody says a word."""
+    batch = Workload(name="batch", tasks=(SimulatedTask(arrival=0.0, service=1.0),) * 20, max_wait_seconds=60, max_pods=4)
+    made = {"saturation": Load(make=lambda _: batch, downstream=lambda: Saturating(capacity=2)), "step": Load(make=lambda _: batch)}
+    for module in (simulation, loads):
+        monkeypatch.setattr(module, "LOADS", made)
+    options = ("-c", "fixed:4,plan", "--startup", "1", "--seeds", "1", "-o", "json")
+    story, healthy = (taskfleet("simulate", "-w", name, *options).json for name in ("saturation", "step"))
+
+    assert [row["controller"] for row in story["rows"]] == ["fixed:4"]
+    assert story["bound_pod_seconds"] is None
+    assert story["rows"][0]["pod_seconds"] > healthy["rows"][0]["pod_seconds"]
+
+
+def test_queues_under_a_shared_cap_have_a_row_each_and_a_picture(
+    taskfleet: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shared_cap, "PART", 40)
+    picture = tmp_path / "shared.svg"
+    answer = taskfleet("simulate", "-w", "shared", "--max-replicas", "9", "--seeds", "1", "--plot", str(picture), "-o", "json").json
+
+    assert [row["controller"] for row in answer["rows"]] == ["taskfleet: first", "taskfleet: second", "taskfleet: third"]
+    assert (answer["workload"], answer["tasks"], answer["max_pods"]) == ("shared", 450, 9)
+    assert max(row["most_pods"] for row in answer["rows"]) <= 9
+    assert "taskfleet: third" in picture.read_text()
+
+
+def test_the_best_plan_found_stands_beside_the_others(taskfleet: CommandLine, history: Path) -> None:
+    rows = taskfleet("simulate", "--trace", str(history), "-c", "taskfleet,plan", "--seeds", "2", "--goal", "60", "-o", "json").json["rows"]
+
+    assert [row["controller"] for row in rows] == ["taskfleet", "plan"]
+    assert rows[1]["late_percent"] == 0
+    assert 1 <= rows[1]["of_the_bound"] < rows[0]["of_the_bound"]
+
+
+def test_without_a_plan_there_is_no_row_for_it(taskfleet: CommandLine, history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "best_plan", lambda workload, *, seed: None)
+
+    assert taskfleet("simulate", "--trace", str(history), "-c", "fixed:2,plan", "--seeds", "1", "-o", "name").out == "fixed:2\n"
 
 
 def small() -> Workload:
@@ -87,13 +130,15 @@ def test_all_means_every_controller() -> None:
     from taskfleet_ops.cli.simulate_terms import chosen_controllers
 
     assert chosen_controllers("all")[0] == "taskfleet"
-    assert chosen_controllers("all")[-1] == "keda-best"
+    assert list(chosen_controllers("all")[-2:]) == ["keda-best", "plan"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--workload", "weekly"), "there is no workload 'weekly': one of step, daily, bursty, hourly, long, or --trace FILE for your own"),
+        (("--workload", "weekly"), "there is no workload 'weekly': one of step, daily, bursty, hourly, long, mixed, lanes, "),
+        (("-w", "shared", "-c", "keda"), "--workload shared: only taskfleet shares a cap among queues; leave --controllers out"),
+        (("-w", "shared", "-f", __file__), "--workload shared is several queues: leave --task-queue out"),
         (("--controllers", "hpa"), "there is no controller 'hpa': taskfleet, keda"),
         (("--controllers", ","), "--controllers names none"),
         (("--startup", "20-10"), "--startup '20-10' is no span of seconds: write it as 10-20, or as 15"),

@@ -10,7 +10,7 @@ from statistics import fmean
 from msgspec import structs
 
 from taskfleet_operator.scaling import Behavior, ScalingPolicy
-from taskfleet_operator.simulation.controllers import Controller, Fixed, Law
+from taskfleet_operator.simulation.controllers import Controller, Fixed, Law, policy_for
 from taskfleet_operator.simulation.rivals.hpa import DOCUMENTED_BEHAVIOR
 from taskfleet_operator.simulation.rivals.keda import Keda, ScaledObject
 from taskfleet_operator.simulation.rivals.rate_law import RateLaw, RateLawSpec
@@ -26,16 +26,7 @@ Maker = Callable[[Workload, int], Controller]
 def law(workload: Workload, seed: int = 1) -> Law:
     """Our own law, told the goal and the limits and nothing else."""
     del seed
-    return Law(
-        ScalingPolicy(
-            queue=workload.name,
-            max_wait_seconds=workload.max_wait_seconds,
-            max_replicas=workload.max_pods,
-            slots_per_replica=workload.slots_per_pod,
-            kinds=workload.kinds,
-            lanes=workload.lanes,
-        )
-    )
+    return Law(policy_for(workload))
 
 
 def under(policy: ScalingPolicy, workload: Workload) -> ScalingPolicy:
