@@ -121,6 +121,8 @@ class Guard(Struct, frozen=True, kw_only=True):
     """Steady windows in a row at the allowed maximum."""
     cap_slots: float | None = None
     """Slots that may run; None: no cap."""
+    coarse: bool = False
+    """The cap was told by few tasks and is to be tried with a little less."""
     trial: Trial | None = None
     probe_after: float = 0.0
     probe_gap_seconds: float = 300.0

@@ -168,7 +168,7 @@ def _limit(draft: Draft) -> None:
     )
     if draft.policy.mode is Mode.AUTO:
         allowed = lowest(limits)
-        memory = watched(memory, learned, draft.fleet, draft.policy, allowed=allowed, now=draft.now, backlog=draft.work.total > 0)
+        memory = watched(memory, learned, draft.fleet, draft.policy, allowed=allowed, now=draft.now, waiting=draft.work.total)
     draft.memory = memory
     draft.limits = limits + failure_limits(memory, draft.policy)
 

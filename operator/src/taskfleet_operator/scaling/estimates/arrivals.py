@@ -9,6 +9,8 @@ from math import exp, sqrt
 from msgspec import Struct
 
 RECENT_TICKS = 6
+DROP = 3.0
+"""Standard deviations of a Poisson count."""
 
 
 class Arrivals(Struct, frozen=True, kw_only=True):
@@ -36,8 +38,16 @@ def window_seconds(max_wait_seconds: float, service_seconds: float) -> float:
 
 
 def _dropped(rate: float, recent: tuple[float, ...], *, seconds: float) -> float:
-    """The median of the last ticks where it lies three standard deviations below the average."""
-    middle = sorted(recent)
-    lately = (middle[RECENT_TICKS // 2 - 1] + middle[RECENT_TICKS // 2]) / 2
+    """The rate, or less where the last ticks say so: where most of them lie below it, and by more than chance explains.
+
+    A median that lies three standard deviations below what a tick should bring counts at once. At a few tasks a second it never can, so
+    there all six ticks together must: at two a second 24 tasks are expected in twelve seconds, nine or fewer are a drop, to their mean.
+    """
+    ordered = sorted(recent)
+    median = (ordered[RECENT_TICKS // 2 - 1] + ordered[RECENT_TICKS // 2]) / 2
     expected = rate * seconds
-    return lately if lately * seconds < expected - 3 * sqrt(expected) else rate
+    if median * seconds < expected - DROP * sqrt(expected):
+        return median
+    together = expected * RECENT_TICKS
+    fewer = ordered[RECENT_TICKS // 2] < rate and sum(recent) * seconds < together - DROP * sqrt(together)
+    return sum(recent) / RECENT_TICKS if fewer else rate

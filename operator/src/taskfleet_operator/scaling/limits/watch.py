@@ -12,7 +12,7 @@ from taskfleet_operator.scaling.reasons import Reason
 
 
 def watched(
-    memory: Memory, learned: Learned, fleet: Capacity, policy: ScalingPolicy, *, allowed: Limit, now: float, backlog: bool
+    memory: Memory, learned: Learned, fleet: Capacity, policy: ScalingPolicy, *, allowed: Limit, now: float, waiting: float
 ) -> Memory:
     """The memory with the failure ceiling, the breakers and the guard after this tick; `allowed` is the lowest of the other ceilings."""
     shared = memory.share.counts
@@ -36,7 +36,8 @@ def watched(
         running=running,
         finished=departed,
         seconds=learned.elapsed_seconds,
-        backlog=backlog,
+        backlog=waiting > 0,
+        waiting=waiting,
         steady=fleet.starting == 0 and ceiling.slots is None and len(set(learned.estimates.service.values())) <= 1,
         full=fleet.pods >= allowed_pods,
         service_seconds=learned.estimates.typical_service_seconds,

@@ -19,6 +19,8 @@ from taskfleet_operator.scaling.surplus.unused import gap_seconds, observe_unuse
 from taskfleet_operator.scaling.windows import RecentLow
 
 CLAUSE = "{} of {} slots are more than the work needs"
+WATCHED_SECONDS = 2.0
+"""So long a starting slot was too many before it is cancelled; with longer ticks one look must do, for the next comes after the start."""
 OVERSHOOT = 0.15
 """Starting slots are cancelled down to so much more than the law needs."""
 
@@ -60,7 +62,8 @@ def leave(scene: Scene, wanted: Want, memory: Memory, *, now: float) -> Leave:
     asked = min(max(idle, ends), room)
     if asked <= 0 and not fleet.starting:
         return Leave(slots=0, reason=Reason.STEADY, unused=window, tapered=calm, steps=())
-    slots = max(_spared(scene, asked), _overshoot(scene, wanted, watched=window.low(policy.tick_seconds, now=now) or 0.0))
+    watched = window.low(min(policy.tick_seconds, WATCHED_SECONDS), now=now) or 0.0
+    slots = max(_spared(scene, asked), _overshoot(scene, wanted, watched=watched))
     reason = Reason.TAPER if ends > idle else Reason.IDLE_UNUSED
     steps: tuple[Step, ...] = ()
     if slots > 0:
@@ -71,9 +74,9 @@ def leave(scene: Scene, wanted: Want, memory: Memory, *, now: float) -> Leave:
 
 
 def _overshoot(scene: Scene, wanted: Want, *, watched: float) -> int:
-    """Starting slots that a panic or an early guess ordered and that were too many for a tick, less a margin for the next guess.
+    """Starting slots that a panic or an early guess ordered and that were too many, less a margin for the next guess.
 
-    `watched` slots were unused for a tick: a start costs as long as it lasts, so nobody waits a whole window to cancel it.
+    `watched` slots were unused for a moment: a start costs as long as it lasts, so nobody waits a whole window to cancel it.
     """
     fleet = scene.fleet
     stay = max(ceil(wanted.floor - ROUNDING), scene.arriving.keep)

@@ -11,7 +11,7 @@ from taskfleet_operator.scaling.windows import RecentLow
 
 QUICK_SECONDS = 6.0
 """Shorter, momentary gaps between claims would count; longer only costs: what is worth keeping is kept by the other window."""
-LEAST_TICKS = 2
+LEAST_TICKS = 1
 SLOW_SECONDS = 20.0
 GAP_TICKS = 5
 
@@ -28,7 +28,7 @@ class Unused(Struct, frozen=True, kw_only=True):
 
 
 def quick_window(tick_seconds: float) -> float:
-    """6 s, and at least two ticks: three looks."""
+    """6 s, and at least a tick: two looks."""
     return max(QUICK_SECONDS, LEAST_TICKS * tick_seconds)
 
 

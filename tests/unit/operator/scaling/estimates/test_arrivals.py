@@ -31,6 +31,13 @@ def test_a_lull_of_three_ticks_is_chance() -> None:
     assert after([24] * 600 + [0] * 3).rate > 11
 
 
+def test_a_thin_stream_that_stops_is_noticed_within_six_ticks() -> None:
+    """Two a second: no single tick of two seconds can be three deviations below four, six together can be below 24."""
+    assert after([4] * 600 + [0] * 6).rate < 0.7
+    assert after([4] * 600 + [0, 1] * 6).rate < 0.5
+    assert after([4] * 600 + [2, 1, 2, 1, 2, 2]).rate > 1.7
+
+
 def test_the_last_six_ticks_are_kept() -> None:
     assert after([2, 4, 6, 8, 10, 12, 14]).recent == (2.0, 3.0, 4.0, 5.0, 6.0, 7.0)
 

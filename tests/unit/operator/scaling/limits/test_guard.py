@@ -16,7 +16,9 @@ class Fleet:
         self.capacity = capacity
         self.service = service
 
-    def run(self, slots: float, *, seconds: float, full: bool = False, backlog: bool = True, steady: bool = True) -> Guard:
+    def run(
+        self, slots: float, *, seconds: float, full: bool = False, backlog: bool = True, steady: bool = True, waiting: float = 0
+    ) -> Guard:
         """Keep so many slots, less where the guard gates; more than the capacity bring nothing more."""
         for _ in range(int(seconds / 2)):
             self.now += 2
@@ -29,6 +31,7 @@ class Fleet:
                 finished=finished,
                 seconds=2,
                 backlog=backlog,
+                waiting=waiting,
                 steady=steady,
                 full=full,
                 service_seconds=stretched,
@@ -114,6 +117,40 @@ def test_saturation_at_the_maximum_is_found_by_trying_less() -> None:
 
     assert guard.cap_slots is not None
     assert guard.cap_slots == pytest.approx(21, abs=1)
+
+
+def test_a_deep_backlog_is_tried_after_one_window_and_a_short_one_after_two() -> None:
+    """Fifty tasks a second and 3.2 s a try: 1,600 tasks are ten tries deep."""
+    deep, short = Fleet(), Fleet()
+
+    assert gate(deep.run(100, seconds=20, full=True, waiting=1_600)) == pytest.approx(50)
+    assert gate(short.run(100, seconds=20, full=True, waiting=1_500)) is None
+    assert gate(short.run(100, seconds=16, full=True, waiting=1_500)) == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    "capacity", [pytest.param(1e9, id="every slot pays: it is restored"), pytest.param(20, id="nothing is lost: half of half is tried")]
+)
+def test_a_try_ends_as_soon_as_it_is_plain(capacity: float) -> None:
+    """Sixty tasks that should have finished are plain after some seconds, where two hundred would last longer."""
+    fleet = Fleet(capacity=capacity)
+    while gate(fleet.guard) is None:
+        fleet.run(100, seconds=2, full=True)
+    began = fleet.now
+    while gate(fleet.guard) == pytest.approx(50):
+        fleet.run(100, seconds=2, full=True)
+
+    assert fleet.now - began <= 22
+
+
+def test_a_knee_that_few_tasks_told_is_tried_with_a_fifth_less() -> None:
+    """Forty slots were kept before a downstream that carries twenty: 32, 26 and 20 cost nothing, with 16 a fifth would be lost."""
+    fleet = Fleet(capacity=20)
+    fleet.guard = Guard(cap_slots=40.0, coarse=True, probe_after=1e12)
+    guard = fleet.run(100, seconds=600, full=True)
+
+    assert guard.cap_slots == pytest.approx(21, abs=1)
+    assert not guard.coarse
 
 
 def test_a_healthy_fleet_at_its_maximum_is_tried_ever_more_rarely() -> None:
