@@ -14,7 +14,7 @@ from statistics import fmean
 
 from benchmarks.frame import Goal, Outcome, Row, run
 from benchmarks.scaling_decisions import memory_growth, milliseconds_for_queues
-from benchmarks.scaling_runs import EASY_STARTUP_SECONDS, Case, Played, downstreams, five, play, policy, robustness
+from benchmarks.scaling_runs import EASY_STARTUP_SECONDS, Case, Played, best_keda, downstreams, five, planned, play, policy, robustness
 from taskfleet_operator.scaling.fill import Claimant, fill
 from taskfleet_operator.simulation import stories
 from taskfleet_operator.simulation.fleet import FleetResult, FleetSimulation
@@ -39,7 +39,9 @@ class Scaling:
         ours = [play(case, seed) for seed in seeds for case in five(short=short)]
         rivals = [play(case, seed) for seed in seeds for case in _rivals(five(short=short))]
         robust = [play(case, self._seeds[0]) for case in robustness(short=short)]
-        broken = [play(case, self._seeds[0]) for case in downstreams(short=short)]
+        broken = [play(case, seed) for seed in seeds for case in downstreams(short=short)]
+        rivals += best_keda(five(short=short), seeds[0])
+        plans = [plan for case in five(short=short) for plan in planned(case, seeds[0])]
         workloads = stories.shared(Random(self._seeds[0]), part=8 if short else 1)
         fleet = FleetSimulation(workloads, [policy(one) for one in workloads], cap=CAP, seed=self._seeds[0]).run()
         goals = [
@@ -55,7 +57,7 @@ class Scaling:
                 unit="×",
             ),
         ]
-        rows: list[Row] = [one.row for one in (*ours, *rivals, *robust, *broken)]
+        rows: list[Row] = [one.row for one in (*ours, *rivals, *plans, *robust, *broken)]
         rows += [
             Played(part="global cap", case=one.workload, seed=self._seeds[0], result=one, least_pod_seconds=None).row
             for one in fleet.queues
@@ -104,19 +106,22 @@ def _robust_goals(robust: Sequence[Played]) -> list[Goal]:
 
 
 def _downstream_goals(broken: Sequence[Played]) -> list[Goal]:
-    overload, saturation = (_ours_and_best(broken, part) for part in ("overload", "saturation"))
-    good = overload[0].result.tasks - overload[0].result.gone
+    """The worst of the seeds, each by the best fixed fleet of its own."""
+    seeds = sorted({one.seed for one in broken})
+    overload, saturation = ([_ours_and_best(broken, part, seed) for seed in seeds] for part in ("overload", "saturation"))
+    flooded = [ours.result for ours, _ in overload]
+    good = min(100 * result.done / (result.tasks - result.gone) for result in flooded)
     return [
-        Goal(name="overload: good tasks done", goal=100, value=100 * overload[0].result.done / good, unit="%", at_most=False),
-        Goal(name="overload: calls a task", goal=1.1, value=overload[0].result.calls_per_task, unit="calls"),
-        Goal(name="overload: pod-seconds", goal=1.1, value=_by_best(overload), unit="× the best fixed fleet"),
-        Goal(name="silent saturation: pod-seconds", goal=1.4, value=_by_best(saturation), unit="× the best fixed fleet"),
+        Goal(name="overload: good tasks done", goal=100, value=good, unit="%", at_most=False),
+        Goal(name="overload: calls a task", goal=1.1, value=max(result.calls_per_task for result in flooded), unit="calls"),
+        Goal(name="overload: pod-seconds", goal=1.1, value=max(map(_by_best, overload)), unit="× the best fixed fleet"),
+        Goal(name="silent saturation: pod-seconds", goal=1.4, value=max(map(_by_best, saturation)), unit="× the best fixed fleet"),
     ]
 
 
-def _ours_and_best(broken: Sequence[Played], part: str) -> tuple[Played, Played]:
+def _ours_and_best(broken: Sequence[Played], part: str, seed: int) -> tuple[Played, Played]:
     """Our run, and the cheapest fixed fleet that finishes within the goal and the time that one task's start-up takes."""
-    runs = [one for one in broken if one.part == part]
+    runs = [one for one in broken if one.part == part and one.seed == seed]
     ours = next(one for one in runs if one.result.controller == OURS)
     fixed = [one for one in runs if one is not ours]
     soonest = min(one.result.seconds for one in fixed)

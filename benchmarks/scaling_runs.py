@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
@@ -11,11 +11,14 @@ from msgspec import structs
 
 from benchmarks.frame import Row
 from taskfleet_operator.scaling import KindLimits, ScalingPolicy
+from taskfleet_operator.scaling.demand.work import SAFETY
 from taskfleet_operator.simulation import stories
+from taskfleet_operator.simulation.best_keda import best, settings, tried
 from taskfleet_operator.simulation.bound import lower_bound
 from taskfleet_operator.simulation.controllers import Controller, Fixed, Law, policy_for
 from taskfleet_operator.simulation.downstream import Downstream
 from taskfleet_operator.simulation.engine import Simulation
+from taskfleet_operator.simulation.plan import best_plan
 from taskfleet_operator.simulation.result import Result
 from taskfleet_operator.simulation.tasks import Workload
 from taskfleet_operator.simulation.workloads import FIVE, bursty, hourly, long
@@ -33,6 +36,8 @@ class Played:
     result: Result
     least_pod_seconds: float | None
     """None: no plan keeps this goal, or the bound does not apply."""
+    reachable: bool = True
+    """Whether a pod that is started for a task can be up in time: η·T >= D + 1.5 ticks."""
 
     @property
     def cost(self) -> float:
@@ -59,6 +64,7 @@ class Played:
             "controller": result.controller,
             "pod-seconds": round(result.pod_seconds),
             "of the bound": round(self.cost, 3) if self.cost else "–",
+            "reachable": "yes" if self.reachable else "no",
             "late %": round(result.late_percent, 3),
             "killed": result.killed,
             "lost": result.lost,
@@ -110,12 +116,38 @@ def play(case: Case, seed: int) -> Played:
     workload = made(case.make, seed)
     started = time.process_time()
     downstream = case.downstream() if case.downstream is not None else None
-    result = Simulation(workload, case.controller(workload), seed=seed, downstream=downstream).run()
+    controller = case.controller(workload)
+    result = Simulation(workload, controller, seed=seed, downstream=downstream).run()
     bound = least(case.make, seed) if case.bounded else None
-    played = Played(part=case.part, case=case.name, seed=seed, result=result, least_pod_seconds=bound)
+    played = Played(
+        part=case.part, case=case.name, seed=seed, result=result, least_pod_seconds=bound, reachable=_reachable(workload, controller)
+    )
     sys.stderr.write(f"{played.words} ({time.process_time() - started:.0f} s)\n")
     sys.stderr.flush()
     return played
+
+
+def _reachable(workload: Workload, controller: Controller) -> bool:
+    startup = workload.startup_least + 0.9 * (workload.startup_most - workload.startup_least)
+    return SAFETY * workload.max_wait_seconds >= startup + 1.5 * controller.tick_seconds
+
+
+def planned(case: Case, seed: int) -> list[Played]:
+    """The best plan found for it, if one was."""
+    plan = best_plan(made(case.make, seed), seed=seed)
+    if plan is None:
+        return []
+    return [Played(part=case.part, case=case.name, seed=seed, result=plan.result, least_pod_seconds=least(case.make, seed))]
+
+
+def best_keda(cases: Sequence[Case], seed: int) -> list[Played]:
+    """Of some settings of KEDA the single one that is best over all these workloads, on each of them."""
+    workloads = [made(case.make, seed) for case in cases]
+    trial = best([tried(setting, workloads, seed=seed) for setting in settings(KEDA_SHARES, KEDA_POLLS)])
+    runs = zip(cases, trial.results, strict=True)
+    return [
+        Played(part=case.part, case=case.name, seed=seed, result=result, least_pod_seconds=least(case.make, seed)) for case, result in runs
+    ]
 
 
 def five(*, short: bool) -> list[Case]:
@@ -127,6 +159,9 @@ def five(*, short: bool) -> list[Case]:
 SHORT_ROBUST = {"long": long}
 ROBUST: dict[str, Make] = {"bursty": bursty, "hourly": hourly, "long": long}
 EASY_STARTUP_SECONDS = 30
+KEDA_SHARES = (1.0, 0.5, 0.25)
+KEDA_POLLS = (5.0,)
+"""Six settings, for both paths of the HPA; `taskfleet simulate -c keda-best` tries 24."""
 
 
 def robustness(*, short: bool) -> list[Case]:
@@ -138,7 +173,8 @@ def robustness(*, short: bool) -> list[Case]:
         cases += [_robust(name, f"tick {tick:g} s", make, _ticking(tick)) for tick in ((5, 10, 15) if not short else (15,))]
         cases += [_robust(name, f"start-up {startup:g} s", _starting(make, startup)) for startup in ((5, 30, 60, 120) if not short else ())]
     if not short:
-        cases += [_robust("hourly", f"{slots} slots a pod", _with_slots(hourly, slots)) for slots in (4, 16)]
+        cases += [_robust("hourly", f"{slots} slots a pod", _with_slots(hourly, slots)) for slots in (2, 4, 8, 16)]
+        cases.append(_robust("bursty", "16 slots a pod", _with_slots(bursty, 16)))
         cases += [_robust("mixed kinds, quotas", "as it is", stories.mixed), _robust("lanes", "as it is", stories.lanes)]
         cases += [_robust("short goal", "as it is", stories.short_goal), _robust("very long", "as it is", stories.very_long)]
     return cases
