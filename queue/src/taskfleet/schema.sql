@@ -334,7 +334,7 @@ BEGIN
                 FROM taskfleet.kind_starts
                 WHERE kind_starts.kind_id = kinds.id
                   AND kind_starts.window_end > taskfleet.rate_window_start(now, kinds.rate_period_seconds)
-                      - make_interval(secs => kinds.rate_period_seconds)
+                      - make_interval(secs => kinds.rate_period_seconds * 21 / 20)
             ) AS by_rate,
             kinds.ceiling_slots < kinds.max_concurrent OR kinds.max_concurrent IS NULL AS breaker_first
         FROM taskfleet.kinds

@@ -173,7 +173,9 @@ async def test_no_interval_of_the_period_holds_more_starts_than_the_rate(scene: 
         await asyncio.gather(*(scene.claim(session, limit=3) for session in sessions))
 
     moments = [row["started_at"] for row in await scene.rows("SELECT started_at FROM taskfleet.leases ORDER BY started_at")]
-    crowded = [first for first in moments if sum(first <= moment < first + timedelta(seconds=period) for moment in moments) > starts]
+    # A twentieth more than the period: a handler may begin later than its claim by so much, and the next one at once.
+    kept = timedelta(seconds=period * 1.05)
+    crowded = [first for first in moments if sum(first <= moment < first + kept for moment in moments) > starts]
     assert crowded == []
 
 

@@ -12,7 +12,7 @@ from taskfleet.models import Claim, HeartbeatAnswer, LeaseNote, LeaseRef, Mark, 
 from taskfleet.store.connection import Database
 from taskfleet.store.rows.arrays import bigints, uuids
 from taskfleet.store.rows.claims import claim_from, claim_parameters
-from taskfleet.store.rows.settlements import Statement, settled_from, statements_of
+from taskfleet.store.rows.settlements import Statement, answer_from, settled_from, statements_of
 
 _Connection = AsyncConnection[Any]
 
@@ -188,7 +188,6 @@ class WorkerStore:
         return [await connection.cursor().execute(self._database.query(statement.query), statement.parameters) for statement in statements]
 
     async def _settled(self, settlement: Settlement, cursors: Sequence[AsyncCursor[Any]]) -> Settled:
-        rows = [row for cursor in cursors for row in await cursor.fetchall()]
-        # The last column of each answer: whether it has ended and its result is wanted.
-        self._database.announce(row[0] for row in rows if row[-1] is True)
-        return settled_from(settlement, rows)
+        answer = answer_from(settlement, [await cursor.fetchall() for cursor in cursors])
+        self._database.announce(answer.wanted)
+        return settled_from(settlement, answer)

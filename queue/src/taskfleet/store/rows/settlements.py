@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from taskfleet.models import Completion, Failure, LeaseRef, Release, Settled, Settlement
 from taskfleet.store.rows.arrays import bigints, uuids
@@ -33,19 +33,43 @@ def statements_of(settlement: Settlement) -> Sequence[Statement]:
     return statements
 
 
-def settled_from(settlement: Settlement, rows: Iterable[Sequence[Any]]) -> Settled:
-    """What became of each task; `rows` are (task id, outcome …), a completion's outcome being whether its result was wanted."""
-    finished: list[int] = []
-    retried: list[int] = []
-    for row in rows:
-        outcome = row[1]
-        (retried if outcome == "retried" or outcome == "released" else finished).append(row[0])  # noqa: PLR1714  # Runs once a task.
-    given: Sequence[Completion | Failure | Release] = (*settlement.completions, *settlement.failures, *settlement.releases)
-    if len(given) == len(finished) + len(retried):
-        return Settled(finished=tuple(finished), retried=tuple(retried))
+class Answer(NamedTuple):
+    """What the database answered to a settlement."""
+
+    completed: Sequence[int] | None
+    """Completions that held; None when all did."""
+    wanted: Sequence[int]
+    """Of all that has ended, what somebody waits for."""
+    others: Sequence[tuple[int, str]]
+    """Failures and releases that held: task and outcome."""
+
+
+def answer_from(settlement: Settlement, rows: Sequence[Sequence[tuple[Any, ...]]]) -> Answer:
+    """The rows of each statement of a settlement, read."""
+    completed: Sequence[int] | None = None
+    wanted: list[int] = []
+    others = list(rows)
+    if settlement.completions:
+        ((completed, waited_for),) = others.pop(0)
+        wanted += waited_for or ()
+    ended = [row for found in others for row in found]
+    wanted += (task_id for task_id, _, is_wanted in ended if is_wanted)
+    return Answer(completed, wanted, [(task_id, outcome) for task_id, outcome, _ in ended])
+
+
+def settled_from(settlement: Settlement, answer: Answer) -> Settled:
+    """What became of each task."""
+    completions = settlement.completions
+    others: Sequence[Failure | Release] = (*settlement.failures, *settlement.releases)
+    finished = [completion.lease.task_id for completion in completions] if answer.completed is None else list(answer.completed)
+    retried = tuple(task_id for task_id, outcome in answer.others if outcome in {"retried", "released"})
+    finished += (task_id for task_id, outcome in answer.others if outcome not in {"retried", "released"})
+    if answer.completed is None and len(others) == len(answer.others):
+        return Settled(finished=tuple(finished), retried=retried)
     answered = {*finished, *retried}
+    given: Sequence[Completion | Failure | Release] = (*completions, *others)
     stale = tuple(item.lease.task_id for item in given if item.lease.task_id not in answered)
-    return Settled(finished=tuple(finished), retried=tuple(retried), stale=stale)
+    return Settled(finished=tuple(finished), retried=retried, stale=stale)
 
 
 def _completions(completions: Sequence[Completion]) -> Mapping[str, object]:

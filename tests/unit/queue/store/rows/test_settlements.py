@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskfleet.models import Completion, Failure, LeaseRef, Release, Settled, Settlement
-from taskfleet.store.rows.settlements import settled_from, statements_of
+from taskfleet.store.rows.settlements import answer_from, settled_from, statements_of
 from taskfleet.words import ErrorCode
 
 
@@ -52,13 +52,33 @@ def test_any_message_can_be_stored(message: str) -> None:
     assert "\0" not in "".join(stored).encode().decode()
 
 
+OTHERS = [[(3, "retried", None)], [(4, "released", None)]]
+
+
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        pytest.param([(1, False), (2, True), (3, "retried"), (4, "released")], Settled(finished=(1, 2), retried=(3, 4)), id="all held"),
-        pytest.param([(1, False), (3, "failed"), (4, "failed")], Settled(finished=(1, 3, 4), stale=(2,)), id="one was lost"),
-        pytest.param([], Settled(stale=(1, 2, 3, 4)), id="all were lost"),
+        pytest.param([[(None, [2])], *OTHERS], Settled(finished=(1, 2), retried=(3, 4)), id="all held"),
+        pytest.param(
+            [[([1], None)], [(3, "failed", True)], [(4, "failed", False)]], Settled(finished=(1, 3, 4), stale=(2,)), id="one was lost"
+        ),
+        pytest.param(
+            [[(None, None)], [], [(4, "released", None)]], Settled(finished=(1, 2), retried=(4,), stale=(3,)), id="a failure was lost"
+        ),
+        pytest.param([[([], None)], [], []], Settled(stale=(1, 2, 3, 4)), id="all were lost"),
     ],
 )
-def test_answer_sorts_tasks_by_what_became_of_them(rows: list[tuple[int, object]], expected: Settled) -> None:
-    assert settled_from(BATCH, rows) == expected
+def test_answer_sorts_tasks_by_what_became_of_them(rows: list[list[tuple[object, ...]]], expected: Settled) -> None:
+    assert settled_from(BATCH, answer_from(BATCH, rows)) == expected
+
+
+def test_whoever_waits_is_told_of_completions_and_of_failures_for_good() -> None:
+    rows: list[list[tuple[object, ...]]] = [[(None, [2])], [(3, "failed", True)], [(4, "released", None)]]
+
+    assert answer_from(BATCH, rows).wanted == [2, 3]
+
+
+def test_settlement_without_completions_has_no_answer_for_them() -> None:
+    failed = Settlement(failures=BATCH.failures)
+
+    assert settled_from(failed, answer_from(failed, [[(3, "retried", None)]])) == Settled(retried=(3,))
