@@ -101,7 +101,7 @@ async def _slices(server_url: str, *, slices: int, seconds: float) -> dict[str, 
 
 def measure(*, short: bool) -> Outcome:
     """Both sides in turns; the horizon is held through all slices."""
-    slices, seconds = (2, 0.5) if short else (8, 12.0)
+    slices, seconds = (2, 0.5) if short else (13, 12.0)
     with EmbeddedServer(options={"shared_buffers": "512MB", "max_wal_size": "4GB"}) as server:
         Migrator(server.url).up()
         sides = asyncio.run(_slices(server.url, slices=slices, seconds=seconds))

@@ -11,7 +11,7 @@ from taskfleet_operator.scaling.policy import ScalingPolicy
 SHORT_GOAL = 1.1
 """A goal below so many leads cannot wait for a new worker."""
 LATE_SHARE = 0.05
-REHIRED_SHARE = 0.3
+REHIRED_SHARE = 0.2
 
 
 class Arriving(Struct, frozen=True, kw_only=True):
