@@ -48,9 +48,10 @@ class Played:
     def words(self) -> str:
         """The run in one line."""
         result = self.result
+        cost = f"{self.cost:.3f} of the bound" if self.cost else "no bound"
         return (
             f"{self.part}, {self.case}, seed {self.seed}, {result.controller}: {result.pod_seconds:,.0f} pod-seconds, "
-            f"{self.cost:.3f} of the bound, {result.late_percent:.3f} % late"
+            f"{cost}, {result.late_percent:.3f} % late"
         )
 
     @property
