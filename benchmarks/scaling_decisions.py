@@ -74,7 +74,8 @@ def _sights() -> Iterator[QueueObservation]:
 
 def _sight(queue: str, number: int, tick: int) -> QueueObservation:
     waiting = WAITING[number % len(WAITING)]
-    return _observed(queue, waiting=waiting, workers=2 if waiting else number % 2, finished=10 * tick)
+    workers = 2 if waiting else number % 2
+    return _observed(queue, waiting=waiting, workers=workers, finished=10 * tick if workers else 0)
 
 
 def _observed(queue: str, *, waiting: int, workers: int, finished: int) -> QueueObservation:
