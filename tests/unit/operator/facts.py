@@ -73,7 +73,7 @@ def decision(**fields: Any) -> Decision:
         "desired": 2,
         "replicas": 2,
         "reason": Reason.DEADLINE_DEMAND,
-        "message": "2 workers: 10 ready tasks must start within 54 s",
+        "said": "2 workers: 10 ready tasks must start within 54 s",
     }
     return Decision(**values | fields)
 

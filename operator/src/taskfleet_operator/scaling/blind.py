@@ -21,7 +21,7 @@ def decide_blind(policy: ScalingPolicy, *, replicas: int, failures: int, error: 
         replicas=max(desired, replicas),
         applied=desired > replicas,
         reason=Reason.DATABASE_UNREACHABLE,
-        message=message,
+        said=message,
         steps=(Step(name="blind", clause=message, reason=Reason.DATABASE_UNREACHABLE),),
     )
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from taskfleet_operator.scaling.extremes import larger
 from taskfleet_operator.scaling.observation import QueueObservation
 from taskfleet_operator.scaling.policy import ScalingPolicy
 
@@ -42,8 +43,8 @@ def capacity(observation: QueueObservation, policy: ScalingPolicy, *, taken_back
         pods += 1
         slots += worker.slots
         leases += worker.leases
-        idle += max(0, worker.slots - worker.leases)
-    running = {tasks.kind: tasks.count for tasks in observation.running if tasks.count}
+        idle += larger(0, worker.slots - worker.leases)
+    running = {tasks.kind: tasks.count for tasks in observation.running if tasks.count} if observation.running else {}
     all_leases = leases + draining_leases
     kept = leases / all_leases if all_leases else 0.0
     starting = observation.starting * policy.slots_per_replica
@@ -65,9 +66,9 @@ def grown(fleet: Capacity, slots: int) -> Capacity:
 
 def reduced(fleet: Capacity, slots: int) -> Capacity:
     """The capacity with `slots` fewer: starting ones go first, then idle ones, then busy ones of all kinds alike."""
-    starting = max(0, fleet.starting - slots)
-    idle = max(0, fleet.idle - (slots - (fleet.starting - starting)))
-    left = max(0, fleet.slots - slots)
+    starting = larger(0, fleet.starting - slots)
+    idle = larger(0, fleet.idle - (slots - (fleet.starting - starting)))
+    left = larger(0, fleet.slots - slots)
     busy = left - idle - starting
     kept = busy / fleet.busy_slots if fleet.busy_slots else 0.0
     return replace(fleet, slots=left, idle=idle, starting=starting, busy={kind: count * kept for kind, count in fleet.busy.items()})

@@ -6,17 +6,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from taskfleet_operator.scaling.decision import Decided, Decision, Step
-from taskfleet_operator.scaling.explain import sentence
+from taskfleet_operator.scaling.explain import Sentence
+from taskfleet_operator.scaling.extremes import larger, smaller
 from taskfleet_operator.scaling.limits import behavior, guard
 from taskfleet_operator.scaling.limits.ceilings import Limit, global_limit, lowest
 from taskfleet_operator.scaling.limits.contest import contested
 from taskfleet_operator.scaling.memory import BehaviorMemory, Memory
-from taskfleet_operator.scaling.policy import Direction, Mode, StopPolicy
+from taskfleet_operator.scaling.policy import AUTO, HOLD, HOLD_AND_DRAIN, NOT_STOPPED, Direction
 from taskfleet_operator.scaling.reasons import Reason
 from taskfleet_operator.scaling.stand import Stand
 from taskfleet_operator.scaling.surplus.leavers import Bounds, Crew, fewer, more, swap
 
 GATES = frozenset({Reason.KIND_QUOTA, Reason.KIND_RATE, Reason.BREAKER_OPEN})
+
+
+NOBODY = Crew()
 
 
 class Allowance(Struct, frozen=True, kw_only=True):
@@ -44,8 +48,8 @@ def conclude(stand: Stand, allowance: Allowance, *, now: float) -> Decided:
     wishes = behavior.wished(stand.policy.behavior, stand.memory.behavior, desired=ceiled.pods, now=now)
     aim = _aim(stand, ceiled, wishes, now=now)
     contest = contested(stand.memory.contest, foreign_change=stand.observation.foreign_change, now=now)
-    applied = stand.policy.mode is Mode.AUTO and not contest.hands_off
-    crew = _crew(stand, aim) if applied else Crew()
+    applied = stand.policy.mode is AUTO and not contest.hands_off
+    crew = _crew(stand, aim) if applied else NOBODY
     grow = _granted(stand, crew, allowance)
     if grow < crew.grow:
         if allowance.room == grow:
@@ -74,8 +78,8 @@ def _granted(stand: Stand, crew: Crew, allowance: Allowance) -> int:
         return 0
     room = stand.policy.max_replicas - stand.observation.replicas + len(crew.removable) + crew.surplus_starting
     if allowance.room is not None:
-        room = min(room, allowance.room)
-    return max(0, min(crew.grow, room))
+        room = smaller(room, allowance.room)
+    return larger(0, smaller(crew.grow, room))
 
 
 def _ceiled(stand: Stand, allowance: Allowance) -> Aim:
@@ -84,8 +88,8 @@ def _ceiled(stand: Stand, allowance: Allowance) -> Aim:
     if allowance.pods is not None:
         limits = (*limits, global_limit(allowance.pods))
     binding = lowest(limits)
-    wanted = max(stand.wanted_pods, stand.policy.min_replicas)
-    pods = int(min(wanted, binding.replicas))
+    wanted = larger(stand.wanted_pods, stand.policy.min_replicas)
+    pods = int(smaller(wanted, binding.replicas))
     capped = pods < wanted or _gated(stand, binding, pods)
     step = Step(
         name="ceilings", clause=binding.did, slots=float(pods * stand.policy.slots_per_replica), reason=binding.reason if capped else None
@@ -118,9 +122,9 @@ def _own_reason(stand: Stand, pods: int) -> Reason:
 def _aim(stand: Stand, aim: Aim, wishes: BehaviorMemory, *, now: float) -> Aim:
     """The aim after the rules that people set: stop, behavior, pause."""
     pods = stand.fleet.pods
-    if stand.policy.stop is StopPolicy.HOLD:
+    if stand.policy.stop is HOLD:
         return _turned(aim, pods, reason=Reason.HELD, did="stopPolicy is Hold: no claims, the replicas stay")
-    if stand.policy.stop is StopPolicy.HOLD_AND_DRAIN:
+    if stand.policy.stop is HOLD_AND_DRAIN:
         return replace(_turned(aim, 0, reason=Reason.HELD, did="stopPolicy is HoldAndDrain: no claims, then no replicas"), ceiling=0)
     slower = behavior.limited(stand.policy.behavior, wishes, desired=aim.pods, replicas=pods, now=now)
     if slower != aim.pods:
@@ -145,31 +149,27 @@ def _crew(stand: Stand, aim: Aim) -> Crew:
     if aim.pods < pods and not stand.observation.rollout:
         bounds = Bounds(pods=aim.ceiling, slots=stand.fleet.slots - stand.leave.slots, least_pods=aim.pods)
         return fewer(stand.observation, bounds, slots_per_pod=stand.policy.slots_per_replica)
-    return swap(stand.observation, Crew())
+    return swap(stand.observation, NOBODY)
 
 
 def _decision(stand: Stand, aim: Aim, crew: Crew, *, applied: bool) -> Decision:
     replicas = stand.observation.replicas + crew.grow - len(crew.removable) - crew.surplus_starting
-    message = sentence(stand, reason=aim.reason, desired=aim.pods, limit=aim.limited_by)
-    reason = aim.reason
-    if not applied:
-        reason, message = Reason.RECOMMEND, f"would run {message}; mode is Recommend, nothing is applied"
     return Decision(
         queue=stand.observation.queue,
         wanted=stand.wanted_pods,
         desired=aim.pods,
-        replicas=max(0, replicas),
+        replicas=larger(0, replicas),
         drain=crew.drain,
         undrain=crew.undrain,
         removable=crew.removable,
         surplus_starting=crew.surplus_starting,
         claim_ceiling=_claim_ceiling(stand.memory) if applied else None,
         kind_ceilings=_kind_ceilings(stand.memory) if applied else {},
-        hold_claims=stand.policy.stop is not StopPolicy.NONE,
+        hold_claims=stand.policy.stop is not NOT_STOPPED,
         applied=applied,
         goal_reachable=stand.goal_reachable,
-        reason=reason,
-        message=message,
+        reason=aim.reason if applied else Reason.RECOMMEND,
+        said=Sentence(stand=stand, reason=aim.reason, desired=aim.pods, limit=aim.limited_by, applied=applied),
         limited_by=aim.limited_by,
         steps=aim.steps,
     )
@@ -179,7 +179,7 @@ def _claim_ceiling(memory: Memory) -> int | None:
     ceiling, gate = memory.ceiling.slots, guard.gate(memory.guard)
     if ceiling is None and gate is None:
         return None
-    return max(1, int(min(inf if ceiling is None else ceiling, inf if gate is None else gate)))
+    return larger(1, int(smaller(inf if ceiling is None else ceiling, inf if gate is None else gate)))
 
 
 def _kind_ceilings(memory: Memory) -> dict[str, int]:
@@ -188,4 +188,4 @@ def _kind_ceilings(memory: Memory) -> dict[str, int]:
 
 def _hands_off(decision: Decision) -> Decision:
     message = f"somebody else keeps changing the replicas; they are left alone for ten minutes instead of making them {decision.desired}"
-    return replace(decision, reason=Reason.REPLICAS_CONTESTED, message=message)
+    return replace(decision, reason=Reason.REPLICAS_CONTESTED, said=message)

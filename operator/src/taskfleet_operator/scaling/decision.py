@@ -56,11 +56,16 @@ class Decision(Struct, frozen=True, kw_only=True):
     goal_reachable: bool = True
     """False when no fleet could start a burst within the goal: workers take too long to start."""
     reason: Reason = Reason.STEADY
-    message: str = ""
-    """A full sentence with the numbers."""
+    said: object = ""
+    """The message, or what puts it into words when somebody reads it: most ticks nobody does."""
     limited_by: Reason | None = None
     """The ceiling that keeps `desired` below `wanted`."""
     steps: tuple[Step, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """A full sentence with the numbers."""
+        return str(self.said)
 
 
 class Decided(Struct, frozen=True, kw_only=True):

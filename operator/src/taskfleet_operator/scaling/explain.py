@@ -1,12 +1,28 @@
 """The sentence that goes to log, condition, Event and page: how many workers, because of what, capped by whom, with the numbers."""
 
+from msgspec import Struct
+
 from taskfleet_operator.scaling.demand.work import slot_seconds
 from taskfleet_operator.scaling.reasons import Reason
 from taskfleet_operator.scaling.stand import Stand
 
 
+class Sentence(Struct, frozen=True, kw_only=True):
+    """One decision, put into words by `str`."""
+
+    stand: Stand
+    reason: Reason
+    desired: int
+    limit: Reason | None
+    applied: bool
+
+    def __str__(self) -> str:
+        text = sentence(self.stand, reason=self.reason, desired=self.desired, limit=self.limit)
+        return text if self.applied else f"would run {text}; mode is Recommend, nothing is applied"
+
+
 def sentence(stand: Stand, *, reason: Reason, desired: int, limit: Reason | None) -> str:
-    """One decision in words."""
+    """What a fleet of this size is for, and what keeps it from the size that is wanted."""
     workers = "1 worker" if desired == 1 else f"{desired:,} workers"
     text = f"{workers}: {_cause(stand, reason if limit is None else stand.want.reason)}"
     if limit is not None and desired >= stand.wanted_pods:

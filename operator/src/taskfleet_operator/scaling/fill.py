@@ -5,9 +5,10 @@ Worked example: 100 pods, weights 1, 1, 2, demands 200, 30, 60 → 25, 25, 50.
 
 from collections.abc import Sequence
 from heapq import heapify, heappop, heapreplace
-from itertools import groupby
 
 from msgspec import Struct
+
+from taskfleet_operator.scaling.extremes import larger, smaller
 
 DUST = 1e-9
 
@@ -27,15 +28,17 @@ def fill(claimants: Sequence[Claimant], cap: int) -> list[int]:
     """The pods each claimant gets, in their order: minima first, then always one more to the poorest of the highest class."""
     shares = _minima(claimants, cap)
     room = cap - sum(shares)
-    by_class = sorted(range(len(claimants)), key=lambda index: -claimants[index].priority)
-    for _, indexes in groupby(by_class, key=lambda index: claimants[index].priority):
-        room -= _fill_class(claimants, shares, list(indexes), room)
+    classes: dict[int, list[int]] = {}
+    for index, claimant in enumerate(claimants):
+        classes.setdefault(claimant.priority, []).append(index)
+    for priority in sorted(classes, reverse=True):
+        room -= _fill_class(claimants, shares, classes[priority], room)
     return shares
 
 
 def _minima(claimants: Sequence[Claimant], cap: int) -> list[int]:
     """What everybody is sure of; if even that exceeds the cap, by priority, then name."""
-    shares = [min(claimant.minimum, claimant.demand) for claimant in claimants]
+    shares = [smaller(claimant.minimum, claimant.demand) for claimant in claimants]
     if sum(shares) <= cap:
         return shares
     room = cap
@@ -65,7 +68,7 @@ def _raise(claimants: Sequence[Claimant], shares: list[int], lacking: Sequence[i
     level = _level(claimants, shares, lacking, room)
     taken = 0
     for index in lacking:
-        raised = max(shares[index], min(claimants[index].demand, int(level * claimants[index].weight)))
+        raised = larger(shares[index], smaller(claimants[index].demand, int(level * claimants[index].weight)))
         taken += raised - shares[index]
         shares[index] = raised
     return taken

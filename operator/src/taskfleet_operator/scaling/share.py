@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from taskfleet_operator.scaling.conclude import Allowance, conclude
 from taskfleet_operator.scaling.decision import Decided
+from taskfleet_operator.scaling.extremes import larger, smaller
 from taskfleet_operator.scaling.fill import Claimant, fill
 from taskfleet_operator.scaling.memory import ShareMemory
 from taskfleet_operator.scaling.stand import QueueCase, Stand, stands
+from taskfleet_operator.scaling.surplus.leavers import marked
 
 
 def decide_fleet(
@@ -27,7 +29,7 @@ def decide_fleet(
     found = stands(cases, now=now)
     if global_max_replicas is None:
         return tuple(conclude(one, Allowance(), now=now) for one in found)
-    cap = max(0, global_max_replicas - held_elsewhere)
+    cap = larger(0, global_max_replicas - held_elsewhere)
     found = [_sharing(one, share) for one, share in zip(found, _shares(found, cap), strict=True)]
     rooms = _rooms(found, cap)
     return tuple(conclude(one, Allowance(pods=one.memory.share.counts, room=room), now=now) for one, room in zip(found, rooms, strict=True))
@@ -50,8 +52,8 @@ def _sharing(one: Stand, computed: int | None) -> Stand:
 
 def _moved(before: ShareMemory, computed: int | None) -> ShareMemory:
     """The share that counts: it moves no further than two ticks in a row agree on. No share means no bound."""
-    bounds = (_bound(computed), _bound(before.computed))
-    counts = max(min(bounds), min(max(bounds), _bound(before.counts)))
+    one, other = _bound(computed), _bound(before.computed)
+    counts = larger(smaller(one, other), smaller(larger(one, other), _bound(before.counts)))
     return ShareMemory(counts=None if counts == inf else int(counts), computed=computed)
 
 
@@ -62,7 +64,7 @@ def _bound(share: int | None) -> float:
 def _rooms(stands: Sequence[Stand], cap: int) -> list[int]:
     """New replicas each queue may start now: the free room, by priority, then to whoever holds least for its weight."""
     held = [_held(one) for one in stands]
-    room = max(0, cap - sum(held))
+    room = larger(0, cap - sum(held))
     new = [_new(one) for one in stands]
     if sum(new) <= room:
         return new
@@ -71,15 +73,15 @@ def _rooms(stands: Sequence[Stand], cap: int) -> list[int]:
 
 
 def _held(one: Stand) -> int:
-    return max(one.observation.held, one.observation.replicas)
+    return larger(one.observation.held, one.observation.replicas)
 
 
 def _new(one: Stand) -> int:
     """Replicas the queue would start now: marked workers come back first and need no room."""
     share = one.memory.share.counts
-    goal = one.demand_pods if share is None else min(one.demand_pods, share)
-    marked = sum(1 for worker in one.observation.workers if worker.draining and not worker.chosen and not worker.leaving)
-    return max(0, goal - one.fleet.pods - marked)
+    goal = one.demand_pods if share is None else smaller(one.demand_pods, share)
+    new = larger(0, goal - one.fleet.pods)
+    return larger(0, new - len(marked(one.observation.workers))) if new else 0
 
 
 def _claimant(one: Stand, demand: int, minimum: int) -> Claimant:

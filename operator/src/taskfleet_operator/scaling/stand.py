@@ -13,11 +13,12 @@ from taskfleet_operator.scaling.demand.floor import NOTHING, Arriving, arriving
 from taskfleet_operator.scaling.demand.want import Want, pods_for, want
 from taskfleet_operator.scaling.demand.work import SAFETY, Work, admissible_work, least_slack
 from taskfleet_operator.scaling.estimates.learn import Estimates, Learned, learn
+from taskfleet_operator.scaling.extremes import larger, smaller
 from taskfleet_operator.scaling.limits.ceilings import Limit, lowest, own_limits
 from taskfleet_operator.scaling.limits.watch import failure_limits, watched
 from taskfleet_operator.scaling.memory import Memory
 from taskfleet_operator.scaling.observation import QueueObservation
-from taskfleet_operator.scaling.policy import Mode, ScalingPolicy, StopPolicy
+from taskfleet_operator.scaling.policy import AUTO, HOLD, HOLD_AND_DRAIN, NOT_STOPPED, RECOMMEND, ScalingPolicy
 from taskfleet_operator.scaling.surplus.leave import Leave, Scene, leave
 from taskfleet_operator.scaling.surplus.leavers import marked
 
@@ -109,7 +110,7 @@ def stands(cases: Sequence[QueueCase], *, now: float) -> list[Stand]:
 def _learn(draft: Draft) -> None:
     draft.learned = learn(draft.observation, draft.policy, draft.before, now=draft.now)
     draft.estimates = draft.learned.estimates
-    draft.breakers = {kind: known.breaker.slots for kind, known in draft.learned.kinds.items() if known.breaker is not None}
+    draft.breakers = draft.learned.breakers
 
 
 def _count(draft: Draft) -> None:
@@ -122,7 +123,7 @@ def _admit(draft: Draft) -> None:
 
 
 def _foresee(draft: Draft) -> None:
-    if draft.observation.paused or draft.policy.stop is not StopPolicy.NONE:
+    if draft.observation.paused or draft.policy.stop is not NOT_STOPPED:
         draft.arriving = NOTHING
         return
     draft.arriving = arriving(
@@ -147,12 +148,12 @@ def _size(draft: Draft) -> None:
     """The replicas that the wanted slots are: marked workers are taken back first, and they count with what they really can do."""
     policy, fleet, wanted = draft.policy, draft.fleet, draft.want
     if wanted.panicking:
-        draft.wanted_pods = max(fleet.pods, policy.max_replicas)
+        draft.wanted_pods = larger(fleet.pods, policy.max_replicas)
         return
     reversible = marked(draft.observation.workers)
     back = 0
     while (lacking := pods_for(wanted.slots - fleet.slots, policy.slots_per_replica)) > 0 and back < len(reversible):
-        back += min(lacking, len(reversible) - back)
+        back += smaller(lacking, len(reversible) - back)
         taken_back = {worker.session_id for worker in reversible[:back]}
         fleet = capacity(draft.observation, policy, taken_back=taken_back)
         wanted = want(draft.work, policy, draft.estimates, fleet, draft.arriving)
@@ -166,7 +167,7 @@ def _limit(draft: Draft) -> None:
     memory = replace(
         draft.before, decided_at=draft.now, kinds=learned.kinds, startups=learned.startups, unused=left.unused, tapered=left.tapered
     )
-    if draft.policy.mode is Mode.AUTO:
+    if draft.policy.mode is AUTO:
         allowed = lowest(limits)
         memory = watched(memory, learned, draft.fleet, draft.policy, allowed=allowed, now=draft.now, waiting=draft.work.total)
     draft.memory = memory
@@ -179,11 +180,11 @@ STEPS: tuple[Callable[[Draft], None], ...] = (_learn, _count, _admit, _foresee, 
 def _demand_pods(draft: Draft, limit: Limit) -> int:
     """A queue that is not scaled now asks for what it has."""
     policy = draft.policy
-    if policy.stop is StopPolicy.HOLD_AND_DRAIN:
+    if policy.stop is HOLD_AND_DRAIN:
         return 0
-    if policy.mode is Mode.RECOMMEND or policy.stop is StopPolicy.HOLD:
+    if policy.mode is RECOMMEND or policy.stop is HOLD:
         return draft.fleet.pods
-    return int(min(max(draft.wanted_pods, policy.min_replicas), limit.replicas))
+    return int(smaller(larger(draft.wanted_pods, policy.min_replicas), limit.replicas))
 
 
 def _stand(draft: Draft) -> Stand:

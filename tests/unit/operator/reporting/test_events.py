@@ -14,10 +14,10 @@ from tests.unit.operator.facts import FAULT, decision, facts, known
 TOO_SHORT = "a worker takes longer to start than the goal of 120 s allows: keep minReplicas, or raise goal.maxWaitSeconds"
 GONE = Trouble(reason=ConditionReason.DATABASE_UNREACHABLE, message="no answer")
 WELL: dict[str, Any] = {}
-LIMITED = {"decision": decision(limited_by=Reason.MAX_REPLICAS, message="capped")}
+LIMITED = {"decision": decision(limited_by=Reason.MAX_REPLICAS, said="capped")}
 LOST = {"database_trouble": GONE, "measurement": None}
 FAILING = {"fleet": FleetState(replicas=1, problem="it ended")}
-CONTESTED = {"decision": decision(reason=Reason.REPLICAS_CONTESTED, message="hands off")}
+CONTESTED = {"decision": decision(reason=Reason.REPLICAS_CONTESTED, said="hands off")}
 SHORT = {"decision": decision(goal_reachable=False)}
 
 
@@ -79,7 +79,7 @@ def test_breakers_of_a_queue_that_cannot_be_seen_stay_as_they_are() -> None:
 
 
 def test_change_of_replicas_is_told_with_the_decisions_sentence_and_who_went() -> None:
-    shrunk = {"scaled": Scaled(replicas=1, gone=("worker-1",)), "decision": decision(message="1 worker: nothing waits")}
+    shrunk = {"scaled": Scaled(replicas=1, gone=("worker-1",)), "decision": decision(said="1 worker: nothing waits")}
 
     assert events(WELL, shrunk) == ["Scaled: from 2 to 1: 1 worker: nothing waits", "Drained: worker-1: finished and told to go"]
 

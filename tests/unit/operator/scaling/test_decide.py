@@ -20,6 +20,7 @@ from taskfleet_operator.scaling import (
     StopPolicy,
     decide,
 )
+from taskfleet_operator.scaling.memory import KindMemory
 from tests.support.scaling import Story, applied, at, crew, numbers, policy, ready, running, seen, total, worker
 
 DEMO = policy(max_wait_seconds=60, max_replicas=8, slots_per_replica=8, lanes=Lanes(fresh_seconds=604_800))
@@ -411,3 +412,11 @@ def test_a_goal_shorter_than_a_start_is_said_to_be_out_of_reach() -> None:
 )
 def test_goal_reachable(goal: float, startup: float, expected: bool) -> None:
     assert first(seen(startup_seconds=(startup,)), policy(max_wait_seconds=goal)).goal_reachable is expected
+
+
+def test_a_stream_whose_next_task_has_yet_to_come_is_told_by_what_waits() -> None:
+    """A task of ten seconds every ten seconds: one worker is worth keeping, though nothing waits now."""
+    memory = Memory(decided_at=at(), kinds={"task": KindMemory(arrival_rate=0.1, prior_seconds=10.0)})
+    decision = decide(seen(), policy(), memory, now=at()).decision
+
+    assert (decision.replicas, decision.message) == (1, "1 worker: nothing waits")

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from taskfleet_operator.scaling.capacity import Capacity
 from taskfleet_operator.scaling.demand.work import Due
+from taskfleet_operator.scaling.extremes import larger, smaller
 
 LUCK = 1.0
 PRESSING_LUCK = 2.0
@@ -77,7 +78,7 @@ def covered(due: Due, supply: Supply) -> float:
     if fleet.idle:
         share += fleet.idle / alone(due, seconds=slack, service=supply.service)
     if fleet.starting:
-        share += fleet.starting / alone(due, seconds=max(0.0, slack - supply.startup_seconds / 2), service=supply.service)
+        share += fleet.starting / alone(due, seconds=larger(0.0, slack - supply.startup_seconds / 2), service=supply.service)
     return share
 
 
@@ -93,8 +94,8 @@ def freed(due: Due, supply: Supply) -> float:
     for kind, count in supply.capacity.busy.items():
         seconds = supply.service[kind]
         completions += count * slack / seconds
-        free = max(0.0, slack - seconds)
-        share += count * min(1.0, slack / seconds) / alone(due, seconds=free, service=supply.service)
+        free = larger(0.0, slack - seconds)
+        share += count * smaller(1.0, slack / seconds) / alone(due, seconds=free, service=supply.service)
     luck = PRESSING_LUCK if due.pressing else LUCK
     if completions <= luck * luck:
         return 0.0
@@ -114,7 +115,7 @@ def need(dues: Iterable[Due], supply: Supply, claims: Claims = ALL) -> Need:
 def _need_for(due: Due, supply: Supply, claims: Claims) -> Need:
     share = covered(due, supply) * claims.usable
     most_taken = claims.other_tasks / due.total
-    taken = min(claims.promised_away * share, most_taken)
+    taken = smaller(claims.promised_away * share, most_taken)
     # Of new slots the other lane takes its part too, until all its tasks are served.
     worth = 1 - claims.promised_away if taken < most_taken else 1.0
     missing = 1 - (share - taken)
@@ -125,9 +126,9 @@ def _need_for(due: Due, supply: Supply, claims: Claims) -> Need:
 
 def _new_slots(due: Due, supply: Supply, *, share: float) -> float:
     """Slots that have yet to start, for a share of the work; of a kind no more than its quota has room for."""
-    seconds = max(0.0, due.slack_seconds - supply.startup_seconds)
+    seconds = larger(0.0, due.slack_seconds - supply.startup_seconds)
     slots = 0.0
     for kind, count in due.counts.items():
         new = share * count / starts(seconds, supply.service[kind])
-        slots += min(new, due.room.get(kind, new))
+        slots += smaller(new, due.room.get(kind, new))
     return slots

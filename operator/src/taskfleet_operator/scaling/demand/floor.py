@@ -6,6 +6,7 @@ from math import ceil, exp, inf, sqrt
 from msgspec import Struct
 
 from taskfleet_operator.scaling.estimates.learn import Estimates
+from taskfleet_operator.scaling.extremes import larger, smaller
 from taskfleet_operator.scaling.policy import ScalingPolicy
 
 SHORT_GOAL = 1.1
@@ -39,19 +40,21 @@ def arriving(
     paused_kinds: frozenset[str] = frozenset(),
 ) -> Arriving:
     """Judge the arrivals of all kinds that are not paused."""
-    rates = {kind: rate for kind, rate in estimates.rates.items() if kind not in paused_kinds}
+    rates = estimates.rates
+    if paused_kinds:
+        rates = {kind: rate for kind, rate in rates.items() if kind not in paused_kinds}
     if not rates:
         return NOTHING
     load, rate = _load(rates, policy, estimates, breakers), sum(rates.values())
     seconds, startup = load / rate, estimates.startup_seconds
     if policy.max_wait_seconds > SHORT_GOAL * estimates.lead_seconds:
-        spare_wait = max(0.0, planned_wait_seconds - estimates.lead_seconds)
+        spare_wait = larger(0.0, planned_wait_seconds - estimates.lead_seconds)
         most = erlang_slots(load, wait_seconds=spare_wait, service_seconds=seconds, late_share=REHIRED_SHARE)
         keep = worth_keeping(rate, service_seconds=seconds, startup_seconds=startup, most=most)
-        return Arriving(load=load, keep=keep, floor=min(load, keep), rate=rate)
+        return Arriving(load=load, keep=keep, floor=smaller(load, keep), rate=rate)
     there = erlang_slots(load, wait_seconds=planned_wait_seconds, service_seconds=seconds)
     keep = worth_keeping(rate, service_seconds=seconds, startup_seconds=startup)
-    return Arriving(load=load, keep=max(keep, there), floor=float(there), rate=rate)
+    return Arriving(load=load, keep=larger(keep, there), floor=float(there), rate=rate)
 
 
 def worth_keeping(rate: float, *, service_seconds: float, startup_seconds: float, most: float = inf) -> int:
@@ -73,7 +76,7 @@ def erlang_slots(load: float, *, wait_seconds: float, service_seconds: float, la
 
     A load of 10 with nobody willing to wait: 17 slots; that is 10 + 2.2·√10.
     """
-    slots = max(1, ceil(load + 1e-9))
+    slots = larger(1, ceil(load + 1e-9))
     most = ceil(load + 4 * sqrt(load) + 4)
     wait = wait_seconds / service_seconds
     while slots < most and not _suffice(slots, load, wait, late_share):
@@ -92,16 +95,16 @@ def erlang_c(slots: int, load: float) -> float:
 
 
 def _load(rates: Mapping[str, float], policy: ScalingPolicy, estimates: Estimates, breakers: Mapping[str, int]) -> float:
-    limits = {kind.kind: kind for kind in policy.kinds}
+    limits = {kind.kind: kind for kind in policy.kinds} if policy.kinds else {}
     load = 0.0
     for kind, rate in rates.items():
         seconds = estimates.service[kind]
-        useful = min(rate * seconds, breakers.get(kind, inf))
+        useful = smaller(rate * seconds, breakers.get(kind, inf))
         limit = limits.get(kind)
         if limit is not None and limit.max_concurrent is not None:
-            useful = min(useful, limit.max_concurrent)
+            useful = smaller(useful, limit.max_concurrent)
         if limit is not None and limit.starts_per_second is not None:
-            useful = min(useful, limit.starts_per_second * seconds)
+            useful = smaller(useful, limit.starts_per_second * seconds)
         load += useful
     return load
 

@@ -12,8 +12,9 @@ from taskfleet_operator.scaling.demand.floor import Arriving
 from taskfleet_operator.scaling.demand.panic import panics
 from taskfleet_operator.scaling.demand.work import SAFETY, Due, Work, slot_seconds
 from taskfleet_operator.scaling.estimates.learn import Estimates
+from taskfleet_operator.scaling.extremes import larger, smaller
 from taskfleet_operator.scaling.policy import ScalingPolicy
-from taskfleet_operator.scaling.reasons import Reason
+from taskfleet_operator.scaling.reasons import DEADLINE_DEMAND, PANIC_BACKLOG, STEADY, Reason
 
 SMALL_INCREASE = 0.05
 ROUNDING = 1e-9
@@ -50,7 +51,7 @@ class Want(Struct, frozen=True, kw_only=True):
     @property
     def panicking(self) -> bool:
         """Whether every allowed worker is wanted."""
-        return self.reason is Reason.PANIC_BACKLOG
+        return self.reason is PANIC_BACKLOG
 
 
 def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, arriving: Arriving) -> Want:
@@ -63,9 +64,9 @@ def want(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacit
     slots, reason = _slots(fleet, new=lacking.slots, floor=floor, minimum=minimum)
     late = work.fresh.oldest_seconds > SAFETY * policy.max_wait_seconds
     if slots < (1 + SMALL_INCREASE) * fleet.slots and not late and slots > minimum:
-        slots, reason = float(fleet.slots), Reason.STEADY
+        slots, reason = float(fleet.slots), STEADY
     if panics(work, policy, estimates, slots=fleet.slots):
-        reason = Reason.PANIC_BACKLOG
+        reason = PANIC_BACKLOG
         steps = (*steps, Step(name="panic", clause=PANIC, numbers=(total, policy.panic_backlog), reason=reason))
     return Want(slots=slots, reason=reason, floor=floor, due=lacking.due, steps=steps)
 
@@ -78,10 +79,10 @@ def missing(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capa
     fresh = _fresh_need(work, policy, supply)
     room = _room(work, fleet)
     if work.stale.all is None:
-        return Missing(slots=min(fresh.new_slots, room), due=fresh.due)
+        return Missing(slots=smaller(fresh.new_slots, room), due=fresh.due)
     stale = _stale_need(work, work.stale.all, policy, supply, load=arriving.load)
     due = stale.due if stale.new_slots > fresh.new_slots or fresh.due is None else fresh.due
-    return Missing(slots=min(fresh.new_slots + stale.new_slots, room), due=due)
+    return Missing(slots=smaller(fresh.new_slots + stale.new_slots, room), due=due)
 
 
 def _settled(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Capacity, arriving: Arriving) -> Missing:
@@ -91,8 +92,8 @@ def _settled(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Cap
     """
     lacking = missing(work, policy, estimates, fleet, arriving)
     new = _whole(lacking.slots)
-    if work.stale.all is None and lacking.due is not None and not lacking.due.room:
-        # One lane without quotas: a slot that is starting is credited with no less than a new one was counted on.
+    if work.plain:
+        # A slot that is starting is credited with no less than a new one was counted on.
         return Missing(slots=float(new), due=lacking.due)
     while new and (more := _whole(missing(work, policy, estimates, grown(fleet, new), arriving).slots)):
         new += more
@@ -100,7 +101,7 @@ def _settled(work: Work, policy: ScalingPolicy, estimates: Estimates, fleet: Cap
 
 
 def _whole(slots: float) -> int:
-    return ceil(max(0.0, slots - NEGLIGIBLE_SLOTS))
+    return ceil(larger(0.0, slots - NEGLIGIBLE_SLOTS))
 
 
 def pods_for(slots: float, slots_per_pod: int) -> int:
@@ -114,6 +115,8 @@ def _room(work: Work, fleet: Capacity) -> float:
     Without this a kind at its quota asks again for the slot that is starting for it: 4 tasks of a kind with room for one wanted one
     slot more at every tick, as long as another kind without a quota lifted the ceiling.
     """
+    if work.plain:
+        return larger(0.0, work.total - fleet.idle - fleet.starting)
     waiting: dict[str, float] = {}
     room: dict[str, int] = {}
     for due in (work.fresh.all, work.stale.all):
@@ -121,35 +124,37 @@ def _room(work: Work, fleet: Capacity) -> float:
             room.update(due.room)
             for kind, count in due.counts.items():
                 waiting[kind] = waiting.get(kind, 0.0) + count
-    usable = sum(min(count, room.get(kind, count)) for kind, count in waiting.items())
-    return max(0.0, usable - fleet.idle - fleet.starting)
+    usable = sum(smaller(count, room.get(kind, count)) for kind, count in waiting.items())
+    return larger(0.0, usable - fleet.idle - fleet.starting)
 
 
 def _fresh_need(work: Work, policy: ScalingPolicy, supply: Supply) -> Need:
     """The fresh lane has all starts but those the stale lane is promised and can use."""
+    if not work.stale.due:
+        return deadline.need(work.fresh.due, supply)
     return deadline.need(work.fresh.due, supply, Claims(promised_away=policy.lanes.stale_share, other_tasks=work.stale.total))
 
 
 def _stale_need(work: Work, waiting: Due, policy: ScalingPolicy, supply: Supply, *, load: float) -> Need:
     """The stale lane has its promised share of the slots there are or whatever the fresh lane leaves over, and all of the new ones."""
-    slots = max(supply.capacity.slots, 1)
+    slots = larger(supply.capacity.slots, 1)
     fresh = work.fresh.all
     fresh_seconds = 0.0 if fresh is None else slot_seconds(fresh, supply.service)
     used = (fresh_seconds + load * waiting.slack_seconds) / (slots * waiting.slack_seconds)
-    return deadline.need(work.stale.due, supply, Claims(usable=max(policy.lanes.stale_share, 1 - used)))
+    return deadline.need(work.stale.due, supply, Claims(usable=larger(policy.lanes.stale_share, 1 - used)))
 
 
 def _slots(fleet: Capacity, *, new: float, floor: float, minimum: float) -> tuple[float, Reason]:
     law = fleet.slots + new
     if floor > law:
-        arriving = Reason.DEADLINE_DEMAND if fleet.slots == 0 and floor <= 1 else Reason.ARRIVAL_RATE
+        arriving = DEADLINE_DEMAND if fleet.slots == 0 and floor <= 1 else Reason.ARRIVAL_RATE
         return floor, Reason.MIN_REPLICAS if minimum >= floor else arriving
-    return law, Reason.DEADLINE_DEMAND if law > fleet.slots else Reason.STEADY
+    return law, DEADLINE_DEMAND if law > fleet.slots else STEADY
 
 
 def _deadline_step(work: Work, new: float, fleet: Capacity) -> Step:
     slots = (fleet.busy_slots, fleet.idle, fleet.starting, new)
-    reason = Reason.DEADLINE_DEMAND if new > 0 else None
+    reason = DEADLINE_DEMAND if new > 0 else None
     if work.stale.due:
         numbers = (work.fresh.total, work.stale.total, *slots)
         return Step(name="deadline", clause=DEADLINE_OF_LANES, numbers=numbers, slots=fleet.slots + new, reason=reason)

@@ -6,8 +6,9 @@ from math import inf
 from msgspec import Struct, field
 
 from taskfleet_operator.scaling.estimates.learn import Estimates
+from taskfleet_operator.scaling.extremes import larger, smaller
 from taskfleet_operator.scaling.observation import QueueObservation, ReadyTasks
-from taskfleet_operator.scaling.policy import KindLimits, ScalingPolicy, StopPolicy
+from taskfleet_operator.scaling.policy import NOT_STOPPED, KindLimits, ScalingPolicy
 
 SAFETY = 0.7
 """η: the part of the goal that is planned with."""
@@ -56,7 +57,12 @@ class Work(Struct, frozen=True, kw_only=True):
     @property
     def total(self) -> float:
         """Admissible tasks of both lanes."""
-        return self.fresh.total + self.stale.total
+        return self.fresh.total + self.stale.total if self.stale.due else self.fresh.total
+
+    @property
+    def plain(self) -> bool:
+        """Whether one lane is all there is and no kind in it has a quota."""
+        return not self.stale.due and not (self.fresh.due and self.fresh.due[-1].room)
 
     @property
     def waiting(self) -> int:
@@ -79,17 +85,17 @@ class Goal(Struct, frozen=True, kw_only=True):
     @property
     def floor_seconds(self) -> float:
         """No slack is less."""
-        return max(self.least_slack_seconds, self.wait_seconds / 4)
+        return larger(self.least_slack_seconds, self.wait_seconds / 4)
 
     def slack(self, age_seconds: float) -> float:
         """Seconds left for a task of this age, never less than a new worker needs."""
-        left = SAFETY * self.wait_seconds - max(0.0, age_seconds - self.aged_from_seconds)
-        return max(left, self.floor_seconds)
+        left = SAFETY * self.wait_seconds - larger(0.0, age_seconds - self.aged_from_seconds)
+        return larger(left, self.floor_seconds)
 
     def urgency(self, age_seconds: float) -> float:
         """The slack rounded down to a step."""
         least = self.floor_seconds
-        slack = SAFETY * self.wait_seconds - max(0.0, age_seconds - self.aged_from_seconds)
+        slack = SAFETY * self.wait_seconds - larger(0.0, age_seconds - self.aged_from_seconds)
         if slack <= least:
             return least
         step = (SAFETY * self.wait_seconds - least) / URGENCY_CLASSES
@@ -109,14 +115,15 @@ def least_slack(policy: ScalingPolicy, estimates: Estimates) -> float:
     return estimates.startup_seconds + 1.5 * policy.tick_seconds
 
 
-def goals(policy: ScalingPolicy, estimates: Estimates) -> tuple[Goal, Goal]:
-    """The goals of the fresh and the stale lane."""
-    least = least_slack(policy, estimates)
-    lanes = policy.lanes
-    return (
-        Goal(wait_seconds=policy.max_wait_seconds, least_slack_seconds=least),
-        Goal(wait_seconds=lanes.stale_wait_seconds, least_slack_seconds=least, aged_from_seconds=lanes.fresh_seconds),
-    )
+def fresh_goal(policy: ScalingPolicy, estimates: Estimates) -> Goal:
+    """The goal of the fresh lane."""
+    return Goal(wait_seconds=policy.max_wait_seconds, least_slack_seconds=least_slack(policy, estimates))
+
+
+def stale_goal(policy: ScalingPolicy, estimates: Estimates) -> Goal:
+    """The goal of the stale lane."""
+    lanes, least = policy.lanes, least_slack(policy, estimates)
+    return Goal(wait_seconds=lanes.stale_wait_seconds, least_slack_seconds=least, aged_from_seconds=lanes.fresh_seconds)
 
 
 def admissible_work(
@@ -128,17 +135,19 @@ def admissible_work(
     breakers: Mapping[str, int],
 ) -> Work:
     """The work that may start. Paused and held tasks are none; a kind under a breaker counts as if that were its quota."""
-    if observation.paused or policy.stop is not StopPolicy.NONE or not observation.ready:
+    if observation.paused or policy.stop is not NOT_STOPPED or not observation.ready:
         return NO_WORK
     admit = _Admission(policy=policy, service=estimates.service, running=running, breakers=breakers)
-    fresh_goal, stale_goal = goals(policy, estimates)
     fresh: list[ReadyTasks] = []
     stale: list[ReadyTasks] = []
     limit = policy.lanes.fresh_seconds
     for bucket in observation.ready:
         if bucket.count > 0 and bucket.kind not in observation.paused_kinds:
             (fresh if bucket.oldest_seconds <= limit else stale).append(bucket)
-    return Work(fresh=_lane(fresh, fresh_goal, admit), stale=_lane(stale, stale_goal, admit))
+    return Work(
+        fresh=_lane(fresh, fresh_goal(policy, estimates), admit) if fresh else NOTHING,
+        stale=_lane(stale, stale_goal(policy, estimates), admit) if stale else NOTHING,
+    )
 
 
 class _Admission:
@@ -148,22 +157,23 @@ class _Admission:
         self, *, policy: ScalingPolicy, service: Mapping[str, float], running: Mapping[str, int], breakers: Mapping[str, int]
     ) -> None:
         self._service = service
-        self._limits = {kind.kind: kind for kind in policy.kinds if kind.max_concurrent is not None or kind.rate_starts is not None}
+        self._limits: dict[str, KindLimits] = {}
         self._room: Mapping[str, int] = {}
-        if self._limits or breakers:
-            self._limit(running, breakers)
+        if policy.kinds or breakers:
+            self._limit(policy, running, breakers)
 
-    def _limit(self, running: Mapping[str, int], breakers: Mapping[str, int]) -> None:
+    def _limit(self, policy: ScalingPolicy, running: Mapping[str, int], breakers: Mapping[str, int]) -> None:
+        self._limits = {kind.kind: kind for kind in policy.kinds if kind.max_concurrent is not None or kind.rate_starts is not None}
         for kind, slots in breakers.items():
             limit = self._limits.get(kind, KindLimits(kind=kind))
             self._limits[kind] = KindLimits(
                 kind=kind,
-                max_concurrent=slots if limit.max_concurrent is None else min(slots, limit.max_concurrent),
+                max_concurrent=slots if limit.max_concurrent is None else smaller(slots, limit.max_concurrent),
                 rate_starts=limit.rate_starts,
                 rate_period_seconds=limit.rate_period_seconds,
             )
         self._room = {
-            kind: max(0, limit.max_concurrent - running.get(kind, 0))
+            kind: larger(0, limit.max_concurrent - running.get(kind, 0))
             for kind, limit in self._limits.items()
             if limit.max_concurrent is not None
         }
@@ -173,23 +183,21 @@ class _Admission:
         counts: dict[str, float] = dict(waiting)
         for kind, limit in self._limits.items():
             if kind in counts:
-                counts[kind] = min(counts[kind], self._may_start(limit, slack))
+                counts[kind] = smaller(counts[kind], self._may_start(limit, slack))
         return Due(slack_seconds=slack, counts=counts, total=sum(counts.values()), room=self._room, pressing=pressing)
 
     def _may_start(self, limit: KindLimits, slack: float) -> float:
         by_rate = inf if limit.starts_per_second is None else limit.starts_per_second * slack
         if limit.max_concurrent is None:
             return by_rate
-        return min(by_rate, self._room[limit.kind] + limit.max_concurrent * slack / self._service[limit.kind])
+        return smaller(by_rate, self._room[limit.kind] + limit.max_concurrent * slack / self._service[limit.kind])
 
 
 def _lane(buckets: list[ReadyTasks], goal: Goal, admit: _Admission) -> Lane:
-    if not buckets:
-        return NOTHING
     oldest = 0.0
     classes: dict[float, list[ReadyTasks]] = {}
     for bucket in buckets:
-        oldest = max(oldest, bucket.oldest_seconds)
+        oldest = larger(oldest, bucket.oldest_seconds)
         classes.setdefault(goal.urgency(bucket.oldest_seconds), []).append(bucket)
     due = []
     waiting: dict[str, int] = {}

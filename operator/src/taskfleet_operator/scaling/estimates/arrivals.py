@@ -6,35 +6,32 @@ A batch is backlog, not rate: each tick's count is cut to `3m + 3√m + 3`, wher
 
 from math import exp, sqrt
 
-from msgspec import Struct
+from msgspec.structs import replace
+
+from taskfleet_operator.scaling.extremes import larger, smaller
+from taskfleet_operator.scaling.memory import KindMemory
 
 RECENT_TICKS = 6
 DROP = 3.0
 """Standard deviations of a Poisson count."""
 
 
-class Arrivals(Struct, frozen=True, kw_only=True):
-    """A rate in tasks a second and what the last ticks said."""
-
-    rate: float
-    recent: tuple[float, ...]
-
-
-def arrivals(before: Arrivals, count: float, *, seconds: float, window_seconds: float) -> Arrivals:
-    """The rate after a tick of `seconds` in which `count` tasks arrived."""
-    expected = before.rate * seconds
-    plausible = min(count, 3 * expected + 3 * sqrt(expected) + 3)
+def arrived(known: KindMemory, count: float, *, seconds: float, window_seconds: float) -> KindMemory:
+    """The kind's memory after a tick of `seconds` in which `count` tasks arrived: another rate, one more tick."""
+    before = known.arrival_rate
+    expected = before * seconds
+    plausible = smaller(count, 3 * expected + 3 * sqrt(expected) + 3)
     weight = 1 - exp(-seconds / window_seconds)
-    rate = before.rate + weight * (plausible / seconds - before.rate)
-    recent = (*before.recent[1 - RECENT_TICKS :], count / seconds)
+    rate = before + weight * (plausible / seconds - before)
+    recent = (*known.recent_rates[1 - RECENT_TICKS :], count / seconds)
     if len(recent) == RECENT_TICKS:
         rate = _dropped(rate, recent, seconds=seconds)
-    return Arrivals(rate=rate, recent=recent)
+    return replace(known, arrival_rate=rate, recent_rates=recent)
 
 
 def window_seconds(max_wait_seconds: float, service_seconds: float) -> float:
     """How far back the average looks: twice the goal or the service time, between one and thirty minutes."""
-    return min(1800.0, max(60.0, 2 * max(max_wait_seconds, service_seconds)))
+    return smaller(1800.0, larger(60.0, 2 * larger(max_wait_seconds, service_seconds)))
 
 
 def _dropped(rate: float, recent: tuple[float, ...], *, seconds: float) -> float:

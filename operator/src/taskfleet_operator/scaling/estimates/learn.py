@@ -6,9 +6,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from taskfleet_operator.scaling.estimates import service
-from taskfleet_operator.scaling.estimates.arrivals import Arrivals, arrivals, window_seconds
+from taskfleet_operator.scaling.estimates.arrivals import arrived, window_seconds
 from taskfleet_operator.scaling.estimates.outcomes import NOTHING, since, totals_by_kind
 from taskfleet_operator.scaling.estimates.startup import remembered, startup_seconds
+from taskfleet_operator.scaling.extremes import larger
 from taskfleet_operator.scaling.memory import KindMemory, KindTotals, Memory
 from taskfleet_operator.scaling.observation import QueueObservation
 from taskfleet_operator.scaling.policy import KindLimits, ScalingPolicy
@@ -39,45 +40,51 @@ class Learned(Struct, frozen=True, kw_only=True):
     elapsed_seconds: float
     happened: Mapping[str, KindTotals]
     kinds: Mapping[str, KindMemory]
+    breakers: Mapping[str, int]
+    """Kinds under a breaker and how many of their tasks may run at once."""
     startups: tuple[float, ...]
 
 
 def learn(observation: QueueObservation, policy: ScalingPolicy, memory: Memory, *, now: float) -> Learned:
     """Learn from one observation. Repeating it at the same moment learns nothing new."""
-    elapsed = 0.0 if memory.decided_at is None else max(0.0, now - memory.decided_at)
     first = memory.decided_at is None
-    kinds = {kind: _forgotten(known, seconds=elapsed) for kind, known in memory.kinds.items()}
+    elapsed = 0.0 if memory.decided_at is None else larger(0.0, now - memory.decided_at)
+    kinds = {}
+    for kind, known in memory.kinds.items():
+        kinds[kind] = _forgotten(known, seconds=elapsed) if known.departures > service.FORGET_ABOVE else known
     happened: dict[str, KindTotals] = {}
     for kind, seen in totals_by_kind(observation.totals).items():
-        known = kinds.get(kind)
-        happened[kind] = NOTHING if first else since(seen, NOTHING if known is None else known.seen)
-        kinds[kind] = _counted(known, seen, happened[kind], first=first)
-    limits = {kind.kind: kind for kind in policy.kinds}
-    spent = {running.kind: running.running_seconds for running in observation.running}
-    names = dict.fromkeys((*kinds, *limits, *spent, *[bucket.kind for bucket in observation.ready]))
-    times = _service_by_kind(names, kinds, limits, spent)
+        before = kinds.get(kind)
+        new = happened[kind] = NOTHING if first else since(seen, NOTHING if before is None else before.seen)
+        kinds[kind] = _counted(before, seen, new, first=first)
+    times = _times(observation, policy, kinds)
     typical = _typical(times, kinds)
-    if elapsed > 0:
-        window = window_seconds(policy.max_wait_seconds, typical)
-        kinds = {
-            kind: _arrived(known, happened.get(kind, NOTHING).arrived, seconds=elapsed, window=window) for kind, known in kinds.items()
-        }
+    window = window_seconds(policy.max_wait_seconds, typical)
+    rates: dict[str, float] = {}
+    breakers: dict[str, int] = {}
+    for kind, known in kinds.items():
+        after = known
+        if elapsed > 0:
+            count = happened.get(kind, NOTHING).arrived
+            after = kinds[kind] = arrived(known, count, seconds=elapsed, window_seconds=window)
+        if after.arrival_rate >= LEAST_RATE:
+            rates[kind] = after.arrival_rate
+        if after.breaker is not None:
+            breakers[kind] = after.breaker.slots
     startups = remembered(memory.startups, observation.startup_seconds)
     startup = startup_seconds(startups)
     estimates = Estimates(
         service=times,
-        rates={kind: known.arrival_rate for kind, known in kinds.items() if known.arrival_rate >= LEAST_RATE},
+        rates=rates,
         startup_seconds=startup,
         lead_seconds=startup + policy.tick_seconds,
         typical_service_seconds=typical,
     )
-    return Learned(estimates=estimates, elapsed_seconds=elapsed, happened=happened, kinds=kinds, startups=startups)
+    return Learned(estimates=estimates, elapsed_seconds=elapsed, happened=happened, kinds=kinds, breakers=breakers, startups=startups)
 
 
 def _forgotten(known: KindMemory, *, seconds: float) -> KindMemory:
     kept = service.forget(known.departures, seconds=seconds)
-    if kept == 1.0:
-        return known
     return replace(known, busy_seconds=known.busy_seconds * kept, departures=known.departures * kept)
 
 
@@ -88,10 +95,14 @@ def _counted(known: KindMemory | None, seen: KindTotals, new: KindTotals, *, fir
     return replace(known, seen=seen, busy_seconds=known.busy_seconds + new.busy_seconds, departures=known.departures + new.departed)
 
 
-def _arrived(known: KindMemory, count: int, *, seconds: float, window: float) -> KindMemory:
-    before = Arrivals(rate=known.arrival_rate, recent=known.recent_rates)
-    after = arrivals(before, count, seconds=seconds, window_seconds=window)
-    return replace(known, arrival_rate=after.rate, recent_rates=after.recent)
+def _times(observation: QueueObservation, policy: ScalingPolicy, kinds: Mapping[str, KindMemory]) -> dict[str, float]:
+    """Service times of every kind that is known, listed, runs or waits."""
+    limits = {kind.kind: kind for kind in policy.kinds} if policy.kinds else {}
+    spent = {running.kind: running.running_seconds for running in observation.running} if observation.running else {}
+    names = dict.fromkeys((*kinds, *limits, *spent))
+    for bucket in observation.ready:
+        names[bucket.kind] = None
+    return _service_by_kind(names, kinds, limits, spent)
 
 
 def _service_by_kind(
@@ -117,13 +128,17 @@ def _service_by_kind(
 
 
 def _common(names: Collection[str], kinds: Mapping[str, KindMemory], limits: Mapping[str, KindLimits], spent: Mapping[str, float]) -> float:
-    priors = [prior for kind in names if (prior := _prior(kinds.get(kind), limits.get(kind))) is not None]
+    priors = seconds = 0.0
+    for kind in names:
+        prior = _prior(kinds.get(kind), limits.get(kind))
+        if prior is not None:
+            priors, seconds = priors + 1, seconds + prior
     busy = departures = 0.0
     for known in kinds.values():
         busy += known.busy_seconds
         departures += known.departures
     return service.service_seconds(
-        prior=sum(priors) / len(priors) if priors else service.DEFAULT_SECONDS,
+        prior=seconds / priors if priors else service.DEFAULT_SECONDS,
         busy_seconds=busy + sum(spent.values()),
         departures=departures,
     )

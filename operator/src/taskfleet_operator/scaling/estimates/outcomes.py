@@ -8,6 +8,7 @@ from functools import cache
 
 from msgspec import Struct
 
+from taskfleet_operator.scaling.extremes import larger
 from taskfleet_operator.scaling.memory import KindTotals
 from taskfleet_operator.scaling.observation import ARRIVED, OutcomeTotal
 
@@ -49,13 +50,13 @@ def meaning(outcome: str, code: str) -> Meaning:
 
 def totals_by_kind(totals: Iterable[OutcomeTotal]) -> dict[str, KindTotals]:
     """The counters added up as the law reads them."""
-    sums: dict[str, list[float]] = {}
+    sums: dict[str, _Sums] = {}
     for total in totals:
-        numbers = sums.get(total.kind)
-        if numbers is None:
-            numbers = sums[total.kind] = [0, 0, 0, 0, 0, 0.0, 0.0]
-        _add(numbers, total)
-    return {kind: _totals(numbers) for kind, numbers in sums.items()}
+        own = sums.get(total.kind)
+        if own is None:
+            own = sums[total.kind] = _Sums()
+        own.add(total)
+    return {kind: own.totals() for kind, own in sums.items()}
 
 
 def since(now: KindTotals, before: KindTotals) -> KindTotals:
@@ -63,36 +64,50 @@ def since(now: KindTotals, before: KindTotals) -> KindTotals:
     if now == before:
         return NOTHING
     return KindTotals(
-        arrived=max(0, now.arrived - before.arrived),
-        departed=max(0, now.departed - before.departed),
-        succeeded=max(0, now.succeeded - before.succeeded),
-        overloaded=max(0, now.overloaded - before.overloaded),
-        faulted=max(0, now.faulted - before.faulted),
-        busy_seconds=max(0.0, now.busy_seconds - before.busy_seconds),
-        overloaded_seconds=max(0.0, now.overloaded_seconds - before.overloaded_seconds),
+        arrived=larger(0, now.arrived - before.arrived),
+        departed=larger(0, now.departed - before.departed),
+        succeeded=larger(0, now.succeeded - before.succeeded),
+        overloaded=larger(0, now.overloaded - before.overloaded),
+        faulted=larger(0, now.faulted - before.faulted),
+        busy_seconds=larger(0.0, now.busy_seconds - before.busy_seconds),
+        overloaded_seconds=larger(0.0, now.overloaded_seconds - before.overloaded_seconds),
     )
 
 
-def _add(numbers: list[float], total: OutcomeTotal) -> None:
-    if total.outcome == ARRIVED:
-        numbers[0] += total.count
-        return
-    said = meaning(total.outcome, total.code)
-    numbers[1] += total.count * said.departed
-    numbers[2] += total.count * said.succeeded
-    numbers[3] += total.count * said.overloaded
-    numbers[4] += total.count * said.faulted
-    numbers[5] += total.busy_seconds
-    numbers[6] += total.busy_seconds * said.overloaded
+class _Sums(Struct):
+    """The counters of one kind while they are added up."""
 
+    arrived: int = 0
+    departed: int = 0
+    succeeded: int = 0
+    overloaded: int = 0
+    faulted: int = 0
+    busy_seconds: float = 0.0
+    overloaded_seconds: float = 0.0
 
-def _totals(numbers: list[float]) -> KindTotals:
-    return KindTotals(
-        arrived=int(numbers[0]),
-        departed=int(numbers[1]),
-        succeeded=int(numbers[2]),
-        overloaded=int(numbers[3]),
-        faulted=int(numbers[4]),
-        busy_seconds=numbers[5],
-        overloaded_seconds=numbers[6],
-    )
+    def add(self, total: OutcomeTotal) -> None:
+        if total.outcome == ARRIVED:
+            self.arrived += total.count
+            return
+        said = meaning(total.outcome, total.code)
+        self.busy_seconds += total.busy_seconds
+        if said.departed:
+            self.departed += total.count
+        if said.succeeded:
+            self.succeeded += total.count
+        if said.overloaded:
+            self.overloaded += total.count
+            self.overloaded_seconds += total.busy_seconds
+        if said.faulted:
+            self.faulted += total.count
+
+    def totals(self) -> KindTotals:
+        return KindTotals(
+            arrived=self.arrived,
+            departed=self.departed,
+            succeeded=self.succeeded,
+            overloaded=self.overloaded,
+            faulted=self.faulted,
+            busy_seconds=self.busy_seconds,
+            overloaded_seconds=self.overloaded_seconds,
+        )

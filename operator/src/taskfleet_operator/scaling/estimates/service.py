@@ -8,6 +8,8 @@ Their time and the 27 × 300 s still running, over the 23 departures, say 447 s.
 from collections.abc import Mapping
 from math import exp
 
+from taskfleet_operator.scaling.extremes import larger
+
 PRIOR_TASKS = 3
 """k0: how many tasks the prior counts as."""
 DEFAULT_SECONDS = 10.0
@@ -28,7 +30,7 @@ def service_seconds(*, prior: float, busy_seconds: float, departures: float) -> 
     >>> service_seconds(prior=10, busy_seconds=23 * 152 + 27 * 300, departures=23)
     447.15384615384613
     """
-    return max(SHORTEST_SECONDS, (prior * PRIOR_TASKS + busy_seconds) / (PRIOR_TASKS + departures))
+    return larger(SHORTEST_SECONDS, (prior * PRIOR_TASKS + busy_seconds) / (PRIOR_TASKS + departures))
 
 
 def forget(departures: float, *, seconds: float) -> float:

@@ -26,7 +26,10 @@ def own_limits(
     observation: QueueObservation, policy: ScalingPolicy, estimates: Estimates, *, breakers: Mapping[str, int]
 ) -> tuple[Limit, ...]:
     """The limits that the queue's own spec and its kinds set, most telling first."""
-    limits = [_maximum(policy.max_replicas)]
+    maximum = _maximum(policy.max_replicas)
+    if policy.max_concurrent is None and not policy.kinds and not breakers:
+        return (maximum,)
+    limits = [maximum]
     if policy.max_concurrent is not None:
         limits.append(slots_limit(policy.max_concurrent, policy, reason=Reason.KIND_QUOTA, who="maxConcurrent"))
     if policy.kinds or breakers:
@@ -53,7 +56,11 @@ def slots_limit(slots: float, policy: ScalingPolicy, *, reason: Reason, who: str
 
 def lowest(limits: tuple[Limit, ...]) -> Limit:
     """The ceiling that binds; the first listed wins a tie, so list them by what a person should hear first."""
-    return limits[0] if len(limits) == 1 else min(limits, key=lambda limit: limit.replicas)
+    binding = limits[0]
+    for limit in limits[1:]:
+        if limit.replicas < binding.replicas:
+            binding = limit
+    return binding
 
 
 def useful_slots(limit: KindLimits | None, *, service_seconds: float, breaker: int | None) -> "Useful":

@@ -20,6 +20,7 @@ from math import sqrt
 from msgspec import Struct
 from msgspec.structs import replace
 
+from taskfleet_operator.scaling.extremes import larger, smaller
 from taskfleet_operator.scaling.memory import Guard, SteadyLevel, SteadyWindow, Trial
 
 WINDOW_SECONDS = 15.0
@@ -101,7 +102,7 @@ def watch(before: Guard, seen: Seen, *, now: float) -> Guard:
     if not seen.backlog or not seen.steady:
         return _interrupted(before, seen, now=now)
     trial = before.trial
-    if trial is not None and now - trial.since < min(seen.service_seconds, SETTLED_WITHIN_SECONDS):
+    if trial is not None and now - trial.since < smaller(seen.service_seconds, SETTLED_WITHIN_SECONDS):
         # Those that ran before the try still end at the pace of that time.
         return replace(before, window=None)
     window = before.window
@@ -111,8 +112,8 @@ def watch(before: Guard, seen: Seen, *, now: float) -> Guard:
         window,
         finished=window.finished + seen.finished,
         running_seconds=window.running_seconds + seen.running * seen.seconds,
-        lowest=min(window.lowest, seen.running),
-        highest=max(window.highest, seen.running),
+        lowest=smaller(window.lowest, seen.running),
+        highest=larger(window.highest, seen.running),
     )
     elapsed = now - window.since
     if not (_full_window(window, seen, elapsed) if trial is None else _clear(trial, window, seen, elapsed)):
@@ -135,7 +136,7 @@ def _interrupted(before: Guard, seen: Seen, *, now: float) -> Guard:
 
 
 def _full_window(window: SteadyWindow, seen: Seen, elapsed: float) -> bool:
-    return elapsed >= max(WINDOW_SECONDS, 2 * seen.service_seconds) and window.finished >= ENOUGH_FINISHED
+    return elapsed >= larger(WINDOW_SECONDS, 2 * seen.service_seconds) and window.finished >= ENOUGH_FINISHED
 
 
 def _clear(trial: Trial, window: SteadyWindow, seen: Seen, elapsed: float) -> bool:
@@ -144,7 +145,7 @@ def _clear(trial: Trial, window: SteadyWindow, seen: Seen, elapsed: float) -> bo
     Of a try of half, 60 tasks are plain when they are what the whole fleet would have finished (nothing is lost), or what half a healthy
     fleet would have (every slot pays). A fleet that does well thus runs at half for some seconds only.
     """
-    if elapsed < max(SHORTEST_TRY_SECONDS, seen.service_seconds / 2):
+    if elapsed < larger(SHORTEST_TRY_SECONDS, seen.service_seconds / 2):
         return False
     whole = trial.start.goodput * elapsed
     ratio = window.finished / whole
@@ -180,7 +181,7 @@ def _judged(before: Guard, level: SteadyLevel, seen: Seen, *, now: float) -> Gua
     soon = LONGEST_TRY_SECONDS * LOWER * level.goodput >= LOWER_TRIED_ON
     if soon and guard.full_windows >= _windows_before_a_try(level, seen) and now >= before.probe_after:
         start = kept if _same(kept, level) else level
-        return replace(guard, trial=Trial(start=start, gate=max(1.0, LOWER * start.running), back=None, since=now), full_windows=0)
+        return replace(guard, trial=Trial(start=start, gate=larger(1.0, LOWER * start.running), back=None, since=now), full_windows=0)
     return guard
 
 
@@ -201,11 +202,11 @@ def _lower_tried(before: Guard, trial: Trial, level: SteadyLevel, *, now: float)
         # The goodput to hold stays the best one, or ten steps of −6 % each would pass.
         if held < BELOW_KNEE:
             return replace(before, trial=None, cap_slots=knee, level=None, coarse=True)
-        plateau = SteadyLevel(running=knee, goodput=max(level.goodput, start.goodput), finished=level.finished, at=now)
-        again = Trial(start=plateau, gate=max(1.0, LOWER * knee), back=knee, since=now)
+        plateau = SteadyLevel(running=knee, goodput=larger(level.goodput, start.goodput), finished=level.finished, at=now)
+        again = Trial(start=plateau, gate=larger(1.0, LOWER * knee), back=knee, since=now)
         return replace(before, trial=again, cap_slots=knee, level=None)
-    gap = min(LONGEST_GAP_SECONDS, 2 * before.probe_gap_seconds)
-    cap = None if trial.back is None else max(1.0, min(trial.back, knee))
+    gap = smaller(LONGEST_GAP_SECONDS, 2 * before.probe_gap_seconds)
+    cap = None if trial.back is None else larger(1.0, smaller(trial.back, knee))
     return replace(before, trial=None, cap_slots=cap, level=None, probe_after=now + before.probe_gap_seconds, probe_gap_seconds=gap)
 
 
@@ -220,9 +221,9 @@ def _refined(before: Guard, trial: Trial, held: float, *, now: float) -> Guard:
     """Keep a fifth less if it costs nothing, and try once more; else what the try says that the knee is, at most what there was."""
     if held >= FINE_HOLDS:
         return replace(before, trial=None, cap_slots=trial.gate, level=None, coarse=True)
-    gap = min(LONGEST_GAP_SECONDS, 2 * before.probe_gap_seconds)
+    gap = smaller(LONGEST_GAP_SECONDS, 2 * before.probe_gap_seconds)
     back = trial.start.running if trial.back is None else trial.back
-    cap = min(back, KNEE_MARGIN * trial.gate / max(held, FINE))
+    cap = smaller(back, KNEE_MARGIN * trial.gate / larger(held, FINE))
     return replace(before, trial=None, cap_slots=cap, level=None, probe_after=now + before.probe_gap_seconds, probe_gap_seconds=gap)
 
 
@@ -231,7 +232,7 @@ def _try_higher(guard: Guard, level: SteadyLevel, cap: float, *, now: float) -> 
     soon = LONGEST_TRY_SECONDS * level.goodput >= HIGHER_TRIED_ON
     if now < guard.probe_after or level.running < cap * (1 - STEADY_SPREAD) or not soon or known.finished < HIGHER_TRIED_ON:
         return guard
-    return replace(guard, trial=Trial(start=known, gate=max(HIGHER * cap, cap + 1), back=cap, since=now))
+    return replace(guard, trial=Trial(start=known, gate=larger(HIGHER * cap, cap + 1), back=cap, since=now))
 
 
 def _higher_tried(before: Guard, trial: Trial, level: SteadyLevel, seen: Seen, *, now: float) -> Guard:
@@ -239,7 +240,7 @@ def _higher_tried(before: Guard, trial: Trial, level: SteadyLevel, seen: Seen, *
     expected = level.running / trial.start.running - 1
     gained = level.goodput / trial.start.goodput - 1
     if expected <= STEADY_SPREAD or gained < PAYS_SHARE * expected:
-        gap = min(LONGEST_GAP_SECONDS, 2 * before.probe_gap_seconds)
+        gap = smaller(LONGEST_GAP_SECONDS, 2 * before.probe_gap_seconds)
         return replace(before, trial=None, cap_slots=trial.back, probe_after=now + before.probe_gap_seconds, probe_gap_seconds=gap)
     if trial.gate >= seen.allowed_slots:
         return Guard(level=level, probe_after=now + FIRST_GAP_SECONDS)
@@ -276,7 +277,7 @@ def _same(one: SteadyLevel, other: SteadyLevel) -> bool:
 
 
 def _within(window: SteadyWindow, running: float) -> bool:
-    low, high = min(window.lowest, running), max(window.highest, running)
+    low, high = smaller(window.lowest, running), larger(window.highest, running)
     return high - low <= STEADY_SPREAD * (high + low)
 
 

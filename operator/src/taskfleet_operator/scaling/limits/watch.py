@@ -1,9 +1,12 @@
 """What the limits learn from a tick: the failure ceiling, the breakers of the kinds, the guard against useless slots."""
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from taskfleet_operator.scaling.capacity import Capacity
 from taskfleet_operator.scaling.estimates.learn import Learned
+from taskfleet_operator.scaling.extremes import smaller
 from taskfleet_operator.scaling.limits import breaker, guard, overload
 from taskfleet_operator.scaling.limits.ceilings import Limit, slots_limit
 from taskfleet_operator.scaling.memory import Memory
@@ -16,7 +19,7 @@ def watched(
 ) -> Memory:
     """The memory with the failure ceiling, the breakers and the guard after this tick; `allowed` is the lowest of the other ceilings."""
     shared = memory.share.counts
-    allowed_pods = allowed.replicas if shared is None else min(allowed.replicas, shared)
+    allowed_pods = allowed.replicas if shared is None else smaller(allowed.replicas, shared)
     allowed_slots = allowed_pods * policy.slots_per_replica
     running = sum(fleet.running.values())
     good = overloaded = departed = 0
@@ -38,7 +41,7 @@ def watched(
         seconds=learned.elapsed_seconds,
         backlog=waiting > 0,
         waiting=waiting,
-        steady=fleet.starting == 0 and ceiling.slots is None and len(set(learned.estimates.service.values())) <= 1,
+        steady=fleet.starting == 0 and ceiling.slots is None and _alike(learned.estimates.service),
         full=fleet.pods >= allowed_pods,
         service_seconds=learned.estimates.typical_service_seconds,
         allowed_slots=allowed_slots,
@@ -46,12 +49,19 @@ def watched(
     return replace(memory, ceiling=ceiling, kinds=kinds, guard=guard.watch(memory.guard, seen, now=now))
 
 
+def _alike(service: Mapping[str, float]) -> bool:
+    """Whether all kinds take equally long."""
+    return len(service) <= 1 or len(set(service.values())) <= 1
+
+
 def failure_limits(memory: Memory, policy: ScalingPolicy) -> tuple[Limit, ...]:
     """The ceilings that failures and useless slots have set."""
+    kept = guard.kept_slots(memory.guard)
+    if memory.ceiling.slots is None and kept is None:
+        return ()
     limits = []
     if memory.ceiling.slots is not None:
         limits.append(slots_limit(int(memory.ceiling.slots), policy, reason=Reason.FAILURE_CEILING, who="the failure ceiling"))
-    kept = guard.kept_slots(memory.guard)
     if kept is not None:
         limits.append(slots_limit(int(kept), policy, reason=Reason.INEFFECTIVE_SCALE_UP, who="the guard against useless slots"))
     return tuple(limits)

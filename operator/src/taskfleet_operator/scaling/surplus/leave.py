@@ -9,11 +9,12 @@ from taskfleet_operator.scaling.decision import Step
 from taskfleet_operator.scaling.demand.floor import Arriving
 from taskfleet_operator.scaling.demand.panic import calm_slots
 from taskfleet_operator.scaling.demand.want import ROUNDING, Want, missing
-from taskfleet_operator.scaling.demand.work import Work, goals
+from taskfleet_operator.scaling.demand.work import Work, fresh_goal
 from taskfleet_operator.scaling.estimates.learn import Estimates
+from taskfleet_operator.scaling.extremes import larger, smaller
 from taskfleet_operator.scaling.memory import Memory
 from taskfleet_operator.scaling.policy import ScalingPolicy
-from taskfleet_operator.scaling.reasons import Reason
+from taskfleet_operator.scaling.reasons import STEADY, Reason
 from taskfleet_operator.scaling.surplus import taper
 from taskfleet_operator.scaling.surplus.unused import gap_seconds, observe_unused, quick_window, unused
 from taskfleet_operator.scaling.windows import RecentLow
@@ -54,16 +55,16 @@ def leave(scene: Scene, wanted: Want, memory: Memory, *, now: float) -> Leave:
     calm = RecentLow() if lacking else _calm_window(scene, memory.tapered, now=now)
     room = int(fleet.slots - ceil(wanted.floor - ROUNDING))
     if lacking or room <= 0:
-        return Leave(slots=0, reason=Reason.STEADY, unused=window, tapered=calm, steps=())
+        return Leave(slots=0, reason=STEADY, unused=window, tapered=calm, steps=())
     idle = 0
     if spare:
         idle = unused(window, fleet, keep=scene.arriving.keep, now=now, startup_seconds=startup, tick_seconds=policy.tick_seconds).slots
     ends = taper.surplus(calm, slots=fleet.slots, seconds=quick_window(policy.tick_seconds), now=now)
-    asked = min(max(idle, ends), room)
+    asked = smaller(larger(idle, ends), room)
     if asked <= 0 and not fleet.starting:
-        return Leave(slots=0, reason=Reason.STEADY, unused=window, tapered=calm, steps=())
-    watched = window.low(min(policy.tick_seconds, WATCHED_SECONDS), now=now) or 0.0
-    slots = max(_spared(scene, asked), _overshoot(scene, wanted, watched=watched))
+        return Leave(slots=0, reason=STEADY, unused=window, tapered=calm, steps=())
+    watched = window.low(smaller(policy.tick_seconds, WATCHED_SECONDS), now=now) or 0.0
+    slots = larger(_spared(scene, asked), _overshoot(scene, wanted, watched=watched))
     reason = Reason.TAPER if ends > idle else Reason.IDLE_UNUSED
     steps: tuple[Step, ...] = ()
     if slots > 0:
@@ -79,14 +80,14 @@ def _overshoot(scene: Scene, wanted: Want, *, watched: float) -> int:
     `watched` slots were unused for a moment: a start costs as long as it lasts, so nobody waits a whole window to cancel it.
     """
     fleet = scene.fleet
-    stay = max(ceil(wanted.floor - ROUNDING), scene.arriving.keep)
+    stay = larger(ceil(wanted.floor - ROUNDING), scene.arriving.keep)
     spared = _spared(scene, min(fleet.starting, fleet.slots - stay, int(watched)))
-    return max(0, int(spared - OVERSHOOT * (fleet.slots - spared)))
+    return larger(0, int(spared - OVERSHOOT * (fleet.slots - spared)))
 
 
 def _spared(scene: Scene, slots: int) -> int:
     """At most `slots`, so that the law asks for none of them back on the same observation."""
-    slots = min(slots, scene.fleet.slots - ceil(calm_slots(scene.work, scene.policy, scene.estimates)))
+    slots = smaller(slots, scene.fleet.slots - ceil(calm_slots(scene.work, scene.policy, scene.estimates)))
     while slots > 0:
         fewer = reduced(scene.fleet, slots)
         back = missing(scene.work, scene.policy, scene.estimates, fewer, scene.arriving).slots
@@ -98,7 +99,7 @@ def _spared(scene: Scene, slots: int) -> int:
 
 def _calm_window(scene: Scene, before: RecentLow, *, now: float) -> RecentLow:
     policy, estimates = scene.policy, scene.estimates
-    goal, load = goals(policy, estimates)[0], scene.arriving.load
+    goal, load = fresh_goal(policy, estimates), scene.arriving.load
     typical = estimates.typical_service_seconds
     needed = taper.calm_need(scene.work, estimates.service, goal=goal, load=load, typical_seconds=typical)
     if needed is None:

@@ -92,7 +92,11 @@ def swap(observation: QueueObservation, crew: Crew) -> Crew:
 def marked(workers: Sequence[Worker]) -> list[Worker]:
     """Workers whose mark may be taken back, those with the most room first."""
     reversible = [worker for worker in workers if worker.draining and not worker.chosen and not worker.leaving]
-    return sorted(reversible, key=lambda worker: worker.leases - worker.slots)
+    return sorted(reversible, key=_fullest_last) if reversible else reversible
+
+
+def _fullest_last(worker: Worker) -> int:
+    return worker.leases - worker.slots
 
 
 def _leaves_before(worker: Worker) -> tuple[bool, int]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from math import ceil, sqrt
 
 from taskfleet_operator.scaling.demand.work import SAFETY, Due, Goal, Work, slot_seconds
+from taskfleet_operator.scaling.extremes import larger
 from taskfleet_operator.scaling.windows import RecentLow
 
 CALM = 0.6
@@ -23,7 +24,7 @@ def calm_need(work: Work, service: Mapping[str, float], *, goal: Goal, load: flo
         needed = _needed(due, service, goal)
         if needed is None:
             return None
-        most = max(most, needed)
+        most = larger(most, needed)
     return most
 
 
@@ -41,7 +42,7 @@ def _needed(due: Due, service: Mapping[str, float], goal: Goal) -> float | None:
         return 0.0
     # The slack of the deadline law is max(η·T − age, …): what is left of the goal, made calmer.
     left = due.slack_seconds - (1 - CALM) * SAFETY * goal.wait_seconds
-    slack = max(left, goal.least_slack_seconds / 2)
+    slack = larger(left, goal.least_slack_seconds / 2)
     seconds = slot_seconds(due, service)
     if seconds / due.total >= due.slack_seconds / 2:
         return None

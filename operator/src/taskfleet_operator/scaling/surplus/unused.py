@@ -7,6 +7,7 @@ worker stays idle for long, however many slots are too many.
 from msgspec import Struct
 
 from taskfleet_operator.scaling.capacity import Capacity
+from taskfleet_operator.scaling.extremes import larger, smaller
 from taskfleet_operator.scaling.windows import RecentLow
 
 QUICK_SECONDS = 6.0
@@ -29,12 +30,12 @@ class Unused(Struct, frozen=True, kw_only=True):
 
 def quick_window(tick_seconds: float) -> float:
     """6 s, and at least a tick: two looks."""
-    return max(QUICK_SECONDS, LEAST_TICKS * tick_seconds)
+    return larger(QUICK_SECONDS, LEAST_TICKS * tick_seconds)
 
 
 def slow_window(startup_seconds: float) -> float:
     """An idle worker is kept about as long as a restart costs: max(20 s, 2·D)."""
-    return max(SLOW_SECONDS, 2 * startup_seconds)
+    return larger(SLOW_SECONDS, 2 * startup_seconds)
 
 
 def observe_unused(window: RecentLow, spare_slots: int, *, now: float, startup_seconds: float, tick_seconds: float) -> RecentLow:
@@ -42,19 +43,19 @@ def observe_unused(window: RecentLow, spare_slots: int, *, now: float, startup_s
     return window.seen(
         float(spare_slots),
         at=now,
-        keep_seconds=max(slow_window(startup_seconds), quick_window(tick_seconds)),
+        keep_seconds=larger(slow_window(startup_seconds), quick_window(tick_seconds)),
         gap_seconds=gap_seconds(tick_seconds),
     )
 
 
 def gap_seconds(tick_seconds: float) -> float:
     """Nobody watched when two looks are further apart."""
-    return max(QUICK_SECONDS, GAP_TICKS * tick_seconds)
+    return larger(QUICK_SECONDS, GAP_TICKS * tick_seconds)
 
 
 def unused(window: RecentLow, fleet: Capacity, *, keep: int, now: float, startup_seconds: float, tick_seconds: float) -> Unused:
     """The slots that may go: those above `keep`, which arrivals are worth, after the quick window, the others after the slow one."""
     quick = window.low(quick_window(tick_seconds), now=now)
     slow = window.low(slow_window(startup_seconds), now=now)
-    above = min(quick or 0.0, fleet.slots - keep)
-    return Unused(slots=int(max(above, slow or 0.0, 0.0)), quick=quick, slow=slow)
+    above = smaller(quick or 0.0, fleet.slots - keep)
+    return Unused(slots=int(larger(larger(above, slow or 0.0), 0.0)), quick=quick, slow=slow)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskfleet_operator.scaling import KindLimits, Lanes, QueueObservation, ScalingPolicy, StopPolicy
-from taskfleet_operator.scaling.demand.work import Goal, Work, admissible_work, goals
+from taskfleet_operator.scaling.demand.work import Goal, Work, admissible_work, fresh_goal
 from tests.support.scaling import believed, policy, ready, seen
 
 
@@ -28,7 +28,7 @@ def test_each_deadline_contains_the_older_ones() -> None:
 
 
 def test_slack_never_falls_below_what_a_new_worker_needs() -> None:
-    goal = goals(policy(max_wait_seconds=120, tick_seconds=2), believed(startup=30.0))[0]
+    goal = fresh_goal(policy(max_wait_seconds=120, tick_seconds=2), believed(startup=30.0))
 
     assert goal.slack(0) == pytest.approx(84)
     assert goal.slack(60) == 33

@@ -4,42 +4,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskfleet_operator.scaling.estimates.arrivals import Arrivals, arrivals, window_seconds
+from taskfleet_operator.scaling.estimates.arrivals import arrived, window_seconds
+from taskfleet_operator.scaling.memory import KindMemory
 
 
-def after(counts: list[int], *, rate: float = 0.0, window: float = 120.0) -> Arrivals:
-    known = Arrivals(rate=rate, recent=())
+def after(counts: list[int], *, rate: float = 0.0, window: float = 120.0) -> KindMemory:
+    known = KindMemory(arrival_rate=rate)
     for count in counts:
-        known = arrivals(known, count, seconds=2.0, window_seconds=window)
+        known = arrived(known, count, seconds=2.0, window_seconds=window)
     return known
 
 
 def test_a_steady_stream_is_learned() -> None:
-    assert after([24] * 600).rate == pytest.approx(12.0, rel=0.01)
+    assert after([24] * 600).arrival_rate == pytest.approx(12.0, rel=0.01)
 
 
 def test_a_batch_is_backlog_and_no_rate() -> None:
     """From nothing, a batch of 88,000 counts as 3: m = 0, 3m + 3√m + 3."""
-    assert after([88_000]).rate == pytest.approx((1 - exp(-2 / 120)) * 3 / 2)
+    assert after([88_000]).arrival_rate == pytest.approx((1 - exp(-2 / 120)) * 3 / 2)
 
 
 def test_the_rate_drops_at_once_when_arrivals_stop() -> None:
-    assert after([24] * 600 + [0] * 4).rate == 0.0
+    assert after([24] * 600 + [0] * 4).arrival_rate == 0.0
 
 
 def test_a_lull_of_three_ticks_is_chance() -> None:
-    assert after([24] * 600 + [0] * 3).rate > 11
+    assert after([24] * 600 + [0] * 3).arrival_rate > 11
 
 
 def test_a_thin_stream_that_stops_is_noticed_within_six_ticks() -> None:
     """Two a second: no single tick of two seconds can be three deviations below four, six together can be below 24."""
-    assert after([4] * 600 + [0] * 6).rate < 0.7
-    assert after([4] * 600 + [0, 1] * 6).rate < 0.5
-    assert after([4] * 600 + [2, 1, 2, 1, 2, 2]).rate > 1.7
+    assert after([4] * 600 + [0] * 6).arrival_rate < 0.7
+    assert after([4] * 600 + [0, 1] * 6).arrival_rate < 0.5
+    assert after([4] * 600 + [2, 1, 2, 1, 2, 2]).arrival_rate > 1.7
 
 
 def test_the_last_six_ticks_are_kept() -> None:
-    assert after([2, 4, 6, 8, 10, 12, 14]).recent == (2.0, 3.0, 4.0, 5.0, 6.0, 7.0)
+    assert after([2, 4, 6, 8, 10, 12, 14]).recent_rates == (2.0, 3.0, 4.0, 5.0, 6.0, 7.0)
 
 
 @pytest.mark.parametrize(
@@ -57,4 +58,4 @@ def test_window(goal: float, service: float, expected: float) -> None:
 
 @given(st.lists(st.integers(0, 100_000), max_size=40), st.floats(0, 50))
 def test_a_rate_is_never_negative_nor_above_what_arrived(counts: list[int], rate: float) -> None:
-    assert 0 <= after(counts, rate=rate).rate <= max([rate, *(count / 2 for count in counts)]) + 1e-9
+    assert 0 <= after(counts, rate=rate).arrival_rate <= max([rate, *(count / 2 for count in counts)]) + 1e-9
