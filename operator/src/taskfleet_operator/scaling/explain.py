@@ -48,7 +48,7 @@ def _cause(stand: Stand, reason: Reason) -> str:
         case Reason.IDLE_UNUSED:
             return f"{stand.fleet.idle + stand.fleet.starting} of {stand.fleet.slots} slots are unused and {_waiting(stand)}"
         case Reason.TAPER:
-            return f"{_waiting(stand)}, which fewer than {stand.fleet.slots} slots finish in time"
+            return f"{_waiting(stand)}, fewer than {stand.fleet.slots:,} slots are enough"
         case _:
             return _steady(stand)
 

@@ -153,7 +153,7 @@ def test_the_end_of_a_batch_tapers() -> None:
     decision = story.decide(sight, now=at(seconds=6))
     assert decision.reason is Reason.TAPER
     assert 80 <= len(decision.drain) < 100
-    assert "50 tasks wait, which fewer than 100 slots finish in time" in decision.message
+    assert "50 tasks wait, fewer than 100 slots are enough" in decision.message
 
 
 def test_nobody_leaves_into_a_panic() -> None:
