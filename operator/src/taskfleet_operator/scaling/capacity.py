@@ -11,7 +11,7 @@ from taskfleet_operator.scaling.observation import QueueObservation
 from taskfleet_operator.scaling.policy import ScalingPolicy
 
 
-class Capacity(Struct, frozen=True, kw_only=True):
+class Capacity(Struct, frozen=True, kw_only=True, gc=False):
     """Slots, pods and running tasks of one queue now."""
 
     slots: int

@@ -23,7 +23,7 @@ GATES = frozenset({Reason.KIND_QUOTA, Reason.KIND_RATE, Reason.BREAKER_OPEN})
 NOBODY = Crew()
 
 
-class Allowance(Struct, frozen=True, kw_only=True):
+class Allowance(Struct, frozen=True, kw_only=True, gc=False):
     """What the global cap leaves for one queue."""
 
     pods: int | None = None
@@ -32,7 +32,7 @@ class Allowance(Struct, frozen=True, kw_only=True):
     """New replicas it may start now; None: any."""
 
 
-class Aim(Struct, frozen=True, kw_only=True):
+class Aim(Struct, frozen=True, kw_only=True, gc=False):
     """Where the fleet is heading, and what turned it there."""
 
     pods: int

@@ -9,7 +9,7 @@ from taskfleet_operator.scaling.memory import Memory
 from taskfleet_operator.scaling.reasons import Reason
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class Step(Struct, frozen=True, kw_only=True, gc=False):
     """One step of a decision: what it looked at, what it made of it."""
 
     name: str
@@ -27,7 +27,7 @@ class Step(Struct, frozen=True, kw_only=True):
         return self.clause.format(*self.numbers) if self.numbers else self.clause
 
 
-class Decision(Struct, frozen=True, kw_only=True):
+class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """What to do for one queue now. Applying it twice is the same as applying it once."""
 
     queue: str
@@ -68,7 +68,7 @@ class Decision(Struct, frozen=True, kw_only=True):
         return str(self.said)
 
 
-class Decided(Struct, frozen=True, kw_only=True):
+class Decided(Struct, frozen=True, kw_only=True, gc=False):
     """A decision and what to remember for the next one."""
 
     decision: Decision

@@ -7,7 +7,7 @@ from taskfleet_operator.scaling.reasons import Reason
 from taskfleet_operator.scaling.stand import Stand
 
 
-class Sentence(Struct, frozen=True, kw_only=True):
+class Sentence(Struct, frozen=True, kw_only=True, gc=False):
     """One decision, put into words by `str`."""
 
     stand: Stand

@@ -13,7 +13,7 @@ from taskfleet_operator.scaling.extremes import larger, smaller
 DUST = 1e-9
 
 
-class Claimant(Struct, frozen=True, kw_only=True):
+class Claimant(Struct, frozen=True, kw_only=True, gc=False):
     """Somebody who asks for pods."""
 
     name: str

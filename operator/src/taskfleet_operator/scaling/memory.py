@@ -11,7 +11,7 @@ from msgspec import Struct, ValidationError, convert, field, to_builtins
 from taskfleet_operator.scaling.windows import RecentLow
 
 
-class KindTotals(Struct, frozen=True, kw_only=True):
+class KindTotals(Struct, frozen=True, kw_only=True, gc=False):
     """The counters of one kind as the law reads them; two of them differ by what happened in between."""
 
     arrived: int = 0
@@ -28,7 +28,7 @@ class KindTotals(Struct, frozen=True, kw_only=True):
     """The part of it spent on overloaded attempts."""
 
 
-class Breaker(Struct, frozen=True, kw_only=True):
+class Breaker(Struct, frozen=True, kw_only=True, gc=False):
     """A kind whose attempts nearly all fail, or that was so not long ago."""
 
     slots: int
@@ -40,7 +40,7 @@ class Breaker(Struct, frozen=True, kw_only=True):
     """How long a probe lasts; doubles each time it fails."""
 
 
-class KindMemory(Struct, frozen=True, kw_only=True):
+class KindMemory(Struct, frozen=True, kw_only=True, gc=False):
     """What is known of one kind."""
 
     seen: KindTotals = KindTotals()
@@ -61,7 +61,7 @@ class KindMemory(Struct, frozen=True, kw_only=True):
     breaker: Breaker | None = None
 
 
-class Ceiling(Struct, frozen=True, kw_only=True):
+class Ceiling(Struct, frozen=True, kw_only=True, gc=False):
     """The failure ceiling L and the window that it watches."""
 
     slots: float | None = None
@@ -78,7 +78,7 @@ class Ceiling(Struct, frozen=True, kw_only=True):
     changed_at: float | None = None
 
 
-class SteadyLevel(Struct, frozen=True, kw_only=True):
+class SteadyLevel(Struct, frozen=True, kw_only=True, gc=False):
     """What a steady window brought: so many busy slots, so much finished a second."""
 
     running: float
@@ -88,7 +88,7 @@ class SteadyLevel(Struct, frozen=True, kw_only=True):
     at: float
 
 
-class SteadyWindow(Struct, frozen=True, kw_only=True):
+class SteadyWindow(Struct, frozen=True, kw_only=True, gc=False):
     """A window in which the fleet has not changed so far."""
 
     since: float
@@ -99,7 +99,7 @@ class SteadyWindow(Struct, frozen=True, kw_only=True):
     """Busy slots: the least and the most."""
 
 
-class Trial(Struct, frozen=True, kw_only=True):
+class Trial(Struct, frozen=True, kw_only=True, gc=False):
     """A try of another level of running tasks, to see what it does to the goodput."""
 
     start: SteadyLevel
@@ -111,7 +111,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     since: float
 
 
-class Guard(Struct, frozen=True, kw_only=True):
+class Guard(Struct, frozen=True, kw_only=True, gc=False):
     """The watch over scale-ups that bring nothing."""
 
     window: SteadyWindow | None = None
@@ -128,21 +128,21 @@ class Guard(Struct, frozen=True, kw_only=True):
     probe_gap_seconds: float = 300.0
 
 
-class ShareMemory(Struct, frozen=True, kw_only=True):
+class ShareMemory(Struct, frozen=True, kw_only=True, gc=False):
     """The share of the global cap that counts, and the one computed last: a share moves when two ticks agree."""
 
     counts: int | None = None
     computed: int | None = None
 
 
-class ScaleEvent(Struct, frozen=True, kw_only=True):
+class ScaleEvent(Struct, frozen=True, kw_only=True, gc=False):
     """A change of the replicas, for the rates of `behavior`."""
 
     at: float
     change: int
 
 
-class BehaviorMemory(Struct, frozen=True, kw_only=True):
+class BehaviorMemory(Struct, frozen=True, kw_only=True, gc=False):
     """What the HPA-shaped limits look back on."""
 
     wanted_low: RecentLow = RecentLow()
@@ -152,14 +152,14 @@ class BehaviorMemory(Struct, frozen=True, kw_only=True):
     events: tuple[ScaleEvent, ...] = ()
 
 
-class Contest(Struct, frozen=True, kw_only=True):
+class Contest(Struct, frozen=True, kw_only=True, gc=False):
     """Somebody else's changes of the replicas."""
 
     last_foreign_at: float | None = None
     hands_off_until: float = 0.0
 
 
-class Memory(Struct, frozen=True, kw_only=True):
+class Memory(Struct, frozen=True, kw_only=True, gc=False):
     """All that one queue's law remembers."""
 
     decided_at: float | None = None

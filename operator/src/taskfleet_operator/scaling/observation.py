@@ -12,7 +12,7 @@ ARRIVED = "enqueued"
 """The outcome under which the ledger counts tasks that came into being."""
 
 
-class ReadyTasks(Struct, frozen=True, kw_only=True):
+class ReadyTasks(Struct, frozen=True, kw_only=True, gc=False):
     """Ready tasks of one kind and about one age; priorities are added up."""
 
     kind: str
@@ -21,7 +21,7 @@ class ReadyTasks(Struct, frozen=True, kw_only=True):
     """No task of this bucket is older."""
 
 
-class RunningTasks(Struct, frozen=True, kw_only=True):
+class RunningTasks(Struct, frozen=True, kw_only=True, gc=False):
     """Leased tasks of one kind, those of draining workers included."""
 
     kind: str
@@ -30,7 +30,7 @@ class RunningTasks(Struct, frozen=True, kw_only=True):
     """Sum of their time so far."""
 
 
-class OutcomeTotal(Struct, frozen=True, kw_only=True):
+class OutcomeTotal(Struct, frozen=True, kw_only=True, gc=False):
     """Attempts of one kind that ended in one way, as a counter that only grows."""
 
     kind: str
@@ -42,7 +42,7 @@ class OutcomeTotal(Struct, frozen=True, kw_only=True):
     busy_seconds: float = 0.0
 
 
-class Worker(Struct, frozen=True, kw_only=True):
+class Worker(Struct, frozen=True, kw_only=True, gc=False):
     """One live worker: a pod or process whose session the database knows."""
 
     session_id: UUID
@@ -62,7 +62,7 @@ class Worker(Struct, frozen=True, kw_only=True):
     """False for a pod that is NotReady; without leases it goes first, with leases nobody may go (a ReplicaSet would pick it)."""
 
 
-class QueueObservation(Struct, frozen=True, kw_only=True):
+class QueueObservation(Struct, frozen=True, kw_only=True, gc=False):
     """One queue: its waiting and running work, its workers, its counters, its replicas."""
 
     queue: str

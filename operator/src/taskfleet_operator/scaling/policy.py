@@ -61,7 +61,7 @@ HOLD = StopPolicy.HOLD
 HOLD_AND_DRAIN = StopPolicy.HOLD_AND_DRAIN
 
 
-class KindLimits(Struct, frozen=True, kw_only=True):
+class KindLimits(Struct, frozen=True, kw_only=True, gc=False):
     """What one kind may do across the fleet. None means no limit."""
 
     kind: str
@@ -77,7 +77,7 @@ class KindLimits(Struct, frozen=True, kw_only=True):
         return None if self.rate_starts is None else self.rate_starts / self.rate_period_seconds
 
 
-class Lanes(Struct, frozen=True, kw_only=True):
+class Lanes(Struct, frozen=True, kw_only=True, gc=False):
     """Fresh and stale work: tasks older than `fresh_seconds` get a share of the claims and a goal of their own."""
 
     fresh_seconds: float = 900.0
@@ -86,7 +86,7 @@ class Lanes(Struct, frozen=True, kw_only=True):
     stale_wait_seconds: float = 3600.0
 
 
-class ScalingRate(Struct, frozen=True, kw_only=True):
+class ScalingRate(Struct, frozen=True, kw_only=True, gc=False):
     """At most so much change within a period."""
 
     unit: RateUnit
@@ -94,7 +94,7 @@ class ScalingRate(Struct, frozen=True, kw_only=True):
     period_seconds: float
 
 
-class ScalingRules(Struct, frozen=True, kw_only=True):
+class ScalingRules(Struct, frozen=True, kw_only=True, gc=False):
     """One direction of the HPA's `behavior`."""
 
     stabilization_seconds: float = 0.0
@@ -103,14 +103,14 @@ class ScalingRules(Struct, frozen=True, kw_only=True):
     """None given: no rate limit."""
 
 
-class Behavior(Struct, frozen=True, kw_only=True):
+class Behavior(Struct, frozen=True, kw_only=True, gc=False):
     """The HPA-shaped hard limits on top of the law; empty by default."""
 
     scale_up: ScalingRules | None = None
     scale_down: ScalingRules | None = None
 
 
-class OnDatabaseError(Struct, frozen=True, kw_only=True):
+class OnDatabaseError(Struct, frozen=True, kw_only=True, gc=False):
     """What to do while the queue cannot be seen."""
 
     behavior: BlindBehavior = BlindBehavior.CURRENT_REPLICAS
@@ -119,7 +119,7 @@ class OnDatabaseError(Struct, frozen=True, kw_only=True):
     replicas: int = 1
 
 
-class ScalingPolicy(Struct, frozen=True, kw_only=True):
+class ScalingPolicy(Struct, frozen=True, kw_only=True, gc=False):
     """What a queue's owner asks for."""
 
     queue: str

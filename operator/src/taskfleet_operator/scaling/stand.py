@@ -27,7 +27,7 @@ BATCH = 64
 what the queues bring along fits the processor's cache: one at a time 100 µs a queue, 8 together 76, 32 to 128 50, 1,000 52 to 70."""
 
 
-class QueueCase(Struct, frozen=True, kw_only=True):
+class QueueCase(Struct, frozen=True, kw_only=True, gc=False):
     """One queue to decide: what was seen, what is asked for, what is remembered."""
 
     observation: QueueObservation
@@ -35,7 +35,7 @@ class QueueCase(Struct, frozen=True, kw_only=True):
     memory: Memory
 
 
-class Stand(Struct, frozen=True, kw_only=True):
+class Stand(Struct, frozen=True, kw_only=True, gc=False):
     """Where one queue stands."""
 
     observation: QueueObservation

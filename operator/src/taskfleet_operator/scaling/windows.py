@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 
-class RecentLow(Struct, frozen=True, kw_only=True):
+class RecentLow(Struct, frozen=True, kw_only=True, gc=False):
     """Samples, oldest first and rising, and since when there have been samples without a gap."""
 
     since: float | None = None

@@ -19,7 +19,7 @@ PRESSING_LUCK = 2.0
 """Standard deviations of a Poisson count that are not hoped for."""
 
 
-class Supply(Struct, frozen=True, kw_only=True):
+class Supply(Struct, frozen=True, kw_only=True, gc=False):
     """What serves a lane: the slots there are, how long tasks and start-ups take."""
 
     capacity: Capacity
@@ -27,7 +27,7 @@ class Supply(Struct, frozen=True, kw_only=True):
     startup_seconds: float
 
 
-class Claims(Struct, frozen=True, kw_only=True):
+class Claims(Struct, frozen=True, kw_only=True, gc=False):
     """What a lane gets of all starts."""
 
     usable: float = 1.0
@@ -41,7 +41,7 @@ class Claims(Struct, frozen=True, kw_only=True):
 ALL = Claims()
 
 
-class Need(Struct, frozen=True, kw_only=True):
+class Need(Struct, frozen=True, kw_only=True, gc=False):
     """What a lane asks for."""
 
     new_slots: float

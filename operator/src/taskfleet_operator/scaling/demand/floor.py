@@ -15,7 +15,7 @@ LATE_SHARE = 0.05
 REHIRED_SHARE = 0.2
 
 
-class Arriving(Struct, frozen=True, kw_only=True):
+class Arriving(Struct, frozen=True, kw_only=True, gc=False):
     """What the arrivals of a queue ask for, in slots."""
 
     load: float = 0.0

@@ -29,14 +29,14 @@ RATE_FLOOR = "arrivals keep {:.1f} slots busy, {:.1f} are kept for them; minRepl
 PANIC = "{:,.0f} tasks wait, more than {:,}, and would outlast their slack: the allowed maximum"
 
 
-class Missing(Struct, frozen=True, kw_only=True):
+class Missing(Struct, frozen=True, kw_only=True, gc=False):
     """The slots that the deadline law misses, and the waiting work that decided."""
 
     slots: float
     due: Due | None
 
 
-class Want(Struct, frozen=True, kw_only=True):
+class Want(Struct, frozen=True, kw_only=True, gc=False):
     """The slots the work asks for."""
 
     slots: float

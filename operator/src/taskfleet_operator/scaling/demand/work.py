@@ -16,7 +16,7 @@ URGENCY_CLASSES = 32
 """Slacks are rounded down to so many steps, so that a deep backlog costs no more than a shallow one."""
 
 
-class Due(Struct, frozen=True, kw_only=True):
+class Due(Struct, frozen=True, kw_only=True, gc=False):
     """All work of a lane that must start within the slack: the bucket itself and everything older."""
 
     slack_seconds: float
@@ -29,7 +29,7 @@ class Due(Struct, frozen=True, kw_only=True):
     """The slack is at its floor: what is hoped for now and fails cannot be made good later."""
 
 
-class Lane(Struct, frozen=True, kw_only=True):
+class Lane(Struct, frozen=True, kw_only=True, gc=False):
     """The waiting work of one lane, most urgent first; each entry contains the ones before it."""
 
     due: tuple[Due, ...] = ()
@@ -48,7 +48,7 @@ class Lane(Struct, frozen=True, kw_only=True):
         return self.due[-1].total if self.due else 0.0
 
 
-class Work(Struct, frozen=True, kw_only=True):
+class Work(Struct, frozen=True, kw_only=True, gc=False):
     """What waits and may start."""
 
     fresh: Lane
@@ -74,7 +74,7 @@ NOTHING = Lane()
 NO_WORK = Work(fresh=NOTHING, stale=NOTHING)
 
 
-class Goal(Struct, frozen=True, kw_only=True):
+class Goal(Struct, frozen=True, kw_only=True, gc=False):
     """How a lane turns ages into slacks."""
 
     wait_seconds: float

@@ -19,7 +19,7 @@ LEAST_RATE = 1 / 3600
 kept a worker for twelve hours after the last task."""
 
 
-class Estimates(Struct, frozen=True, kw_only=True):
+class Estimates(Struct, frozen=True, kw_only=True, gc=False):
     """What the law believes now."""
 
     service: Mapping[str, float]
@@ -33,7 +33,7 @@ class Estimates(Struct, frozen=True, kw_only=True):
     """Over all kinds."""
 
 
-class Learned(Struct, frozen=True, kw_only=True):
+class Learned(Struct, frozen=True, kw_only=True, gc=False):
     """Beliefs, what was counted since the last tick, and what to remember."""
 
     estimates: Estimates

@@ -22,7 +22,7 @@ EXECUTION_FAILED = "TASK_EXECUTION_FAILED"
 EXPIRED = "TASK_EXPIRED"
 
 
-class Meaning(Struct, frozen=True, kw_only=True):
+class Meaning(Struct, frozen=True, kw_only=True, gc=False):
     """What one way to end says."""
 
     departed: bool = False

@@ -14,7 +14,7 @@ from taskfleet_operator.scaling.reasons import Reason
 ROUNDING = 1e-9
 
 
-class Limit(Struct, frozen=True, kw_only=True):
+class Limit(Struct, frozen=True, kw_only=True, gc=False):
     """An upper bound in replicas, and who sets it."""
 
     replicas: float
@@ -77,7 +77,7 @@ def useful_slots(limit: KindLimits | None, *, service_seconds: float, breaker: i
     return best
 
 
-class Useful(Struct, frozen=True, kw_only=True):
+class Useful(Struct, frozen=True, kw_only=True, gc=False):
     """Slots that one kind can use, and what bounds them."""
 
     slots: float

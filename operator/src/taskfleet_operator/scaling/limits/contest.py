@@ -7,7 +7,7 @@ from taskfleet_operator.scaling.memory import Contest
 PATIENCE_SECONDS = 600.0
 
 
-class Contested(Struct, frozen=True, kw_only=True):
+class Contested(Struct, frozen=True, kw_only=True, gc=False):
     """What to remember and whether to keep the hands off now."""
 
     memory: Contest

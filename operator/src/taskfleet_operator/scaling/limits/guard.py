@@ -67,7 +67,7 @@ LEVEL_SECONDS = 600.0
 """A level older than this is no comparison any more: the world has moved."""
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class Seen(Struct, frozen=True, kw_only=True, gc=False):
     """What one tick shows the guard."""
 
     running: float

@@ -27,7 +27,7 @@ IDLE_SECONDS = 600.0
 """A ceiling nobody tested for so long is unset: the downstream that set it is history."""
 
 
-class Happened(Struct, frozen=True, kw_only=True):
+class Happened(Struct, frozen=True, kw_only=True, gc=False):
     """What one tick adds to the window."""
 
     good: int

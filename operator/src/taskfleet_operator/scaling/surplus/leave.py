@@ -26,7 +26,7 @@ OVERSHOOT = 0.15
 """Starting slots are cancelled down to so much more than the law needs."""
 
 
-class Leave(Struct, frozen=True, kw_only=True):
+class Leave(Struct, frozen=True, kw_only=True, gc=False):
     """Slots that may leave, why, and the windows that say so."""
 
     slots: int
@@ -36,7 +36,7 @@ class Leave(Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
 
 
-class Scene(Struct, frozen=True, kw_only=True):
+class Scene(Struct, frozen=True, kw_only=True, gc=False):
     """What the question is asked of."""
 
     work: Work

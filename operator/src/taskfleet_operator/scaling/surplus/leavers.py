@@ -12,7 +12,7 @@ from msgspec import Struct
 from taskfleet_operator.scaling.observation import QueueObservation, Worker
 
 
-class Crew(Struct, frozen=True, kw_only=True):
+class Crew(Struct, frozen=True, kw_only=True, gc=False):
     """Changes to the workers of one queue."""
 
     grow: int = 0
@@ -23,7 +23,7 @@ class Crew(Struct, frozen=True, kw_only=True):
     surplus_starting: int = 0
 
 
-class Bounds(Struct, frozen=True, kw_only=True):
+class Bounds(Struct, frozen=True, kw_only=True, gc=False):
     """How far a fleet may shrink."""
 
     pods: int

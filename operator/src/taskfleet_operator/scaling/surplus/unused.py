@@ -17,7 +17,7 @@ SLOW_SECONDS = 20.0
 GAP_TICKS = 5
 
 
-class Unused(Struct, frozen=True, kw_only=True):
+class Unused(Struct, frozen=True, kw_only=True, gc=False):
     """Slots nobody used."""
 
     slots: int
