@@ -59,9 +59,9 @@ class ErrorCode(StrEnum):
     RETRY_LATER = "TASK_RETRY_LATER"
     """Its handler asked for a later moment; the task was released. No sign of overload."""
     SHUTDOWN = "TASK_SHUTDOWN"
-    """Its worker shut down before it was done; the task was released."""
+    """Its worker shut down while it ran; the task was released."""
     UNSTARTED = "TASK_UNSTARTED"
-    """Its worker claimed it ahead of a free slot, and none became free in time; the task was released."""
+    """Its worker claimed it and never started it: no slot became free in time, or it shut down; the task was released."""
 
 
 class DeadReason(StrEnum):

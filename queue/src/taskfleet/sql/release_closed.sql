@@ -16,7 +16,7 @@ batch AS (
     SELECT
         array_agg(left_behind.task_id) AS ids,
         array_agg(left_behind.token) AS tokens,
-        array_agg('TASK_SHUTDOWN'::text) AS codes,
+        array_agg('TASK_UNSTARTED'::text) AS codes,
         array_agg(0::double precision) AS delays
     FROM left_behind
 )

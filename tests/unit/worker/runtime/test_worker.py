@@ -353,7 +353,7 @@ async def test_what_a_claim_brings_after_the_stop_is_given_back() -> None:
     store.faults.hold.set()
 
     assert await run == Exit.DONE
-    assert (ran, store.states(), store.tasks[1].attempts, store.tasks[1].code) == ([], {1: "ready"}, 0, "TASK_SHUTDOWN")
+    assert (ran, store.states(), store.tasks[1].attempts, store.tasks[1].code) == ([], {1: "ready"}, 0, "TASK_UNSTARTED")
 
 
 async def test_what_is_not_finished_in_its_drain_time_is_given_back() -> None:

@@ -50,7 +50,7 @@ class ExchangeStore(Protocol):
         marks: Sequence[Mark] = (),
         stale_slots: int = 0,
     ) -> tuple[Settled, Claim]:
-        """Both in one round trip, as two transactions."""
+        """Both in one round trip and one transaction."""
 
 
 class Exchange:
@@ -124,7 +124,7 @@ class Exchange:
         if not self._intake.stopped and self._session.id == ask.session_id:
             return self._holdings.take_in(claim.tasks)
         for task in claim.tasks:
-            self._holdings.jobs.give_back(task, ErrorCode.SHUTDOWN if self._intake.stopped else ErrorCode.UNSTARTED)
+            self._holdings.jobs.give_back(task, ErrorCode.UNSTARTED)
         return None
 
     async def _settle_singly(self, count: int) -> None:

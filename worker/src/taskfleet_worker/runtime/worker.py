@@ -156,7 +156,7 @@ class Worker:
     async def _go_down(self) -> int:
         parts, jobs = self._parts, self._parts.holdings.jobs
         parts.intake.stopped = True
-        parts.holdings.give_back(ErrorCode.SHUTDOWN)
+        parts.holdings.give_back(ErrorCode.UNSTARTED)
         parts.intake.bell.ring()
         _log.info("worker.stopping", extra={"running": jobs.running, "drain_seconds": self._settings.handler_drain_seconds})
         await self._let_finish()
