@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from taskfleet.models import OutcomeCount
+from taskfleet.measurements import OutcomeCount
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ import pytest
 
 from taskfleet.errors import InvalidPolicyError, StalePolicyError
 from taskfleet.maintenance import run_once
-from taskfleet.models import DecisionRecord, KindPolicy, QueueMeasurement, QueuePolicy
+from taskfleet.measurements import QueueMeasurement
+from taskfleet.models import DecisionRecord, KindPolicy, QueuePolicy
 from tests.integration.queue.scene import QUEUE, Scene, completed, failed
 
 DECISION = DecisionRecord(

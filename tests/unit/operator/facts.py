@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from taskfleet.models import AgeProfile, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
+from taskfleet.measurements import AgeProfile, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
 from taskfleet_operator.api.reading import read_task_queue
 from taskfleet_operator.api.task_queue import QueueKey, TaskQueue
 from taskfleet_operator.errors import Fault

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from taskfleet.models import AgeProfile, KindRunning, QueueMeasurement
+from taskfleet.measurements import AgeProfile, KindRunning, QueueMeasurement
 from taskfleet_worker import Tasks
 from taskfleet_worker.check import claim_lines, manner, queue_line
 from tests.support.workers import SETTINGS

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from taskfleet.models import QueueMeasurement
+from taskfleet.measurements import QueueMeasurement
 from taskfleet.store import OperatorStore
 from taskfleet_worker.registry import Handler, Tasks
 from taskfleet_worker.service import open_database

@@ -8,8 +8,9 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from taskfleet.errors import SchemaMissingError, StalePolicyError
+from taskfleet.measurements import QueueMeasurement
 from taskfleet.migrations import Migrator
-from taskfleet.models import DecisionRecord, QueueMeasurement, QueuePolicy
+from taskfleet.models import DecisionRecord, QueuePolicy
 from taskfleet.store import Database, Limits, OperatorStore, Pooler
 from taskfleet.store.queue_locks import QueueLocks
 from taskfleet_operator.api.convert import queue_policy

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from taskfleet.models import QueueMeasurement
+from taskfleet.measurements import QueueMeasurement
 from taskfleet_operator.api.task_queue import TaskQueue
 from taskfleet_operator.loop.fleet import FleetState, Scaled
 from taskfleet_operator.loop.known import KnownQueue

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from taskfleet.models import DecisionRecord, QueueMeasurement
+from taskfleet.measurements import QueueMeasurement
+from taskfleet.models import DecisionRecord
 from taskfleet.words import Outcome
 from taskfleet_operator.api.task_queue import QueueKey
 from taskfleet_operator.databases.link import QueueSight

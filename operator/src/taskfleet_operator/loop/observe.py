@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from taskfleet.models import QueueMeasurement, SessionSeen
+from taskfleet.measurements import QueueMeasurement, SessionSeen
 from taskfleet_operator.api.task_queue import QueueKey
 from taskfleet_operator.loop.fleet import FleetState, FleetWorker
 from taskfleet_operator.scaling import OutcomeTotal, QueueObservation, ReadyTasks, RunningTasks, Worker

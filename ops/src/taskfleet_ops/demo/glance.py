@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from taskfleet.models import DecisionRecord, QueueMeasurement
+from taskfleet.measurements import QueueMeasurement
+from taskfleet.models import DecisionRecord
 from taskfleet.words import ErrorCode, Outcome
 from taskfleet_ops.demo.downstream.answers import AnswerCounts
 

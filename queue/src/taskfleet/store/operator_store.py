@@ -9,7 +9,8 @@ from psycopg.rows import dict_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from taskfleet.errors import InvalidPolicyError, StalePolicyError
-from taskfleet.models import DecisionRecord, KindPolicy, QueueMeasurement, QueuePolicy
+from taskfleet.measurements import QueueMeasurement
+from taskfleet.models import DecisionRecord, KindPolicy, QueuePolicy
 from taskfleet.store.connection import Database
 from taskfleet.store.rows.measurements import measurement_from
 from taskfleet.store.rows.policies import policy_fault

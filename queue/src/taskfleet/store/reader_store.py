@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from taskfleet.errors import TaskNotFoundError
-from taskfleet.models import DecisionRecord, OutcomeCount, Task
+from taskfleet.measurements import OutcomeCount
+from taskfleet.models import DecisionRecord, Task
 from taskfleet.reports import Attention, CodeCount, EfficiencyReport, KindStats, QueueStats, TracedTask, TrendMinute
 from taskfleet.store.connection import Database
 from taskfleet.store.rows.tasks import task_from

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from taskfleet.models import OutcomeCount
+from taskfleet.measurements import OutcomeCount
 from taskfleet_operator.api.conditions import ConditionReason
 from taskfleet_operator.api.task_queue import QueueKey
 from taskfleet_operator.databases.link import QueueSight

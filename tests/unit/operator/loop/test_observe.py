@@ -1,7 +1,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from taskfleet.models import AgeProfile
+from taskfleet.measurements import AgeProfile
 from taskfleet_operator.api.task_queue import QueueKey
 from taskfleet_operator.loop.fleet import FleetState
 from taskfleet_operator.loop.observe import observation_of, pods_of, startups

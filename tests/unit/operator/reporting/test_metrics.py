@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from taskfleet.models import AgeProfile, OutcomeCount
+from taskfleet.measurements import AgeProfile, OutcomeCount
 from taskfleet_operator.loop.facts import QueueFacts
 from taskfleet_operator.reporting.metrics import MOST_KINDS, FleetMetrics
 from tests.unit.operator.facts import FAULT, facts, known, measurement

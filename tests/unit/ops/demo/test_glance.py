@@ -3,7 +3,8 @@ from uuid import uuid4
 
 import pytest
 
-from taskfleet.models import AgeProfile, DecisionRecord, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
+from taskfleet.measurements import AgeProfile, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
+from taskfleet.models import DecisionRecord
 from taskfleet.words import ErrorCode, Outcome
 from taskfleet_ops.demo.downstream.answers import AnswerCounts
 from taskfleet_ops.demo.glance import Glance, History, glance_of

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from taskfleet.models import AgeProfile, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
+from taskfleet.measurements import AgeProfile, KindRunning, OutcomeCount, QueueMeasurement, SessionSeen
 
 SOON_SECONDS = 60
 """Scheduled tasks that are due within so long are counted apart."""
