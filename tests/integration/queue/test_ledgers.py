@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from taskfleet.maintenance import run_once
 from taskfleet.models import ClaimedTask, KindPolicy, Settlement
 from taskfleet.words import ErrorCode
+from taskfleet_operator.simulation import backlog
 from tests.integration.queue.scene import Scene, completed, failed, ids, released
 
 HISTORY = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -47,6 +48,10 @@ def bucket_before(moment: datetime, now: datetime) -> datetime:
         if now - floor(moment, width) >= least_age:
             return floor(moment, width)
     return floor(moment, NARROWEST)
+
+
+def test_simulated_operator_sees_the_same_buckets() -> None:
+    assert tuple((timedelta(seconds=width), timedelta(seconds=age)) for width, age in backlog.CLASSES) == CLASSES
 
 
 SPANS = st.one_of(st.floats(0, 400), st.floats(0, 10_000), st.floats(0, 200_000))

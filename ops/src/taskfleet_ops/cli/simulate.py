@@ -9,8 +9,6 @@ import typer
 from taskfleet_ops.cli.options import Format
 
 _CONTROLLERS = "taskfleet,keda,keda-tuned,keda-tuned-behavior,plan"
-
-
 _LOADS = "step, daily, bursty, hourly or long; mixed, lanes, short-goal, very-long, overload, saturation or shared"
 
 

@@ -1,13 +1,14 @@
 """Several queues under one cap: one row a queue, all of them under our law, which alone shares a cap among queues."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from taskfleet_operator.simulation import stories
 from taskfleet_operator.simulation.controllers import policy_for
 from taskfleet_operator.simulation.fleet import FleetSimulation
 from taskfleet_operator.simulation.result import Result
-from taskfleet_ops.services.comparison import Comparison, Course, Played, row
+from taskfleet_ops.services.comparison import Course, Played, comparison, row
 from taskfleet_ops.services.loads import SHARED, SHARED_CAP
 from taskfleet_ops.services.simulation import OURS, Terms, Told
 
@@ -30,18 +31,9 @@ def play_shared(terms: Terms, *, seeds: Sequence[int], told: Told) -> Played:
     names = [f"{OURS}: {queue[0].workload}" for queue in queues]
     rows = [row(name, f"one of {len(queues)} queues under a cap of {cap}", queue, None) for name, queue in zip(names, queues, strict=True)]
     first = shared[0]
-    comparison = Comparison(
-        workload=SHARED,
-        tasks=sum(len(workload.tasks) for workload in first),
-        goal_seconds=first[0].max_wait_seconds,
-        max_pods=cap,
-        slots=first[0].slots_per_pod,
-        startup_seconds=(first[0].startup_least, first[0].startup_most),
-        bound_pod_seconds=None,
-        seeds=seeds,
-        rows=rows,
-    )
+    tasks = sum(len(workload.tasks) for workload in first)
+    compared = replace(comparison(first[0], rows, seeds, None), workload=SHARED, tasks=tasks, max_pods=cap)
     return Played(
-        comparison=comparison,
+        comparison=compared,
         courses=[Course(controller=name, moments=queue[0].moments) for name, queue in zip(names, queues, strict=True)],
     )

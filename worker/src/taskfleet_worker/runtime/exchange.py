@@ -83,7 +83,7 @@ class Exchange:
     async def once(self) -> None:
         """One round trip: write what has ended, claim for what is free."""
         if self._clock() >= self._holdings.shelf.give_back_at:
-            self._holdings.give_back(ErrorCode.UNSTARTED)
+            self._holdings.give_back()
         ask = self._intake.ask(waiting=len(self._holdings.shelf))
         endings = self._outbox.take(SETTLEMENT_SIZE)
         self._holdings.claiming, began = ask is not None, self._clock()

@@ -53,10 +53,10 @@ class Holdings:
         finally:
             self._filling = False
 
-    def give_back(self, code: ErrorCode) -> None:
-        """Release what waits for a slot."""
+    def give_back(self) -> None:
+        """Release what waits for a slot: none of it has started."""
         for task in self.shelf.clear():
-            self.jobs.give_back(task, code)
+            self.jobs.give_back(task, ErrorCode.UNSTARTED)
 
     def stop_lost(self, leases: Sequence[LeaseRef]) -> None:
         """These leases are lost: stop their handlers and drop what comes out; do not begin what waits."""
