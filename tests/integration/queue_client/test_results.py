@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from taskfleet import (
     QueueSettings,
@@ -22,6 +23,7 @@ from taskfleet.store import Database
 from taskfleet.words import ErrorCode
 from tests.integration.queue.scene import Scene, completed, failed, released
 from tests.integration.queue_client.conftest import EitherProducer, Make
+from tests.support.pgbouncer import PgBouncer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.requirement("E4")
@@ -142,6 +144,21 @@ async def test_an_attempt_that_ends_badly_is_told_like_a_result(
     await scene.worker.settle(ending(task))
 
     await raised(answer, error)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.usefixtures("only_told")
+async def test_past_a_pooler_it_is_heard_too(scene: Scene, make: Make, pgbouncer: PgBouncer, database_url: str) -> None:
+    settings = QueueSettings(pooled=True, direct_database_url=SecretStr(database_url))
+    producer = make(pgbouncer.through(database_url), settings=settings)
+    task = await claimed(scene, producer)
+    answer = waiting(producer, task)
+    await eventually(lambda: heard(scene))
+    began = time.monotonic()
+
+    await scene.worker.settle(completed(task))
+
+    assert await answer is None
     assert time.monotonic() - began < 5
 
 

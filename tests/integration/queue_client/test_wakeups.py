@@ -63,4 +63,4 @@ async def test_a_wake_up_that_cannot_be_sent_is_only_logged(
 
     await producer.wake()
 
-    assert "wakeups.not_sent" in [record.message for record in caplog.records]
+    assert "notifications.not_sent" in [record.message for record in caplog.records]

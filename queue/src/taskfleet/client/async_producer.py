@@ -21,7 +21,7 @@ from taskfleet.dead_letters import Cleared, DeadLetterFilter, DeadLetterKey, Dea
 from taskfleet.errors import ResultTimeoutError
 from taskfleet.models import Changed, Enqueued, NewTask, Schedule, Task
 from taskfleet.settings import QueueSettings
-from taskfleet.store.connection import Database
+from taskfleet.store.connection import Database, Pooler
 from taskfleet.store.limits import Limits
 from taskfleet.store.results import ResultNews
 from taskfleet.task_fields import TaskFields
@@ -47,7 +47,7 @@ class AsyncProducer:
             self._configuration.url,
             schema=own.schema_name,
             pool_size=own.pool_size,
-            pooled=own.pooled,
+            pooled=own.pooled and Pooler(direct_url=self._configuration.session_url),
             application_name="taskfleet producer",
             connect_tries=own.connect_tries,
             limits=Limits(silent_seconds=None),  # what feeds enqueue_many may be slow

@@ -28,6 +28,13 @@ class Configuration:
         """The schema of the queue's relations."""
         return self.settings.schema_name
 
+    @property
+    def session_url(self) -> Callable[[], str] | None:
+        """Where a session of one's own is to be had, for LISTEN; None behind a pooler that nothing leads past."""
+        if not self.settings.pooled:
+            return self.url
+        return None if self.settings.direct_database_url is None else self.settings.direct_url
+
     def own_errors(self) -> AbstractContextManager[None]:
         """Around work on a connection of ours."""
         return converted_on_own_connection(url=self.url(), schema=self.schema)

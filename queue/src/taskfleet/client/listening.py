@@ -33,15 +33,15 @@ class Listener:
                 if names(notice.payload, task_id):
                     return
         except psycopg.Error as error:
-            _log.info("results.not_heard", extra={"error": str(error)})
+            _log.info("notifications.lost", extra={"channel": RESULTS, "error": str(error)})
             self._connection = None
             time.sleep(max(until - time.monotonic(), 0.0))
 
 
 @contextmanager
-def listening(url: Callable[[], str], *, wanted: bool) -> Iterator[Listener]:
-    """A listener that hears everything sent from now on; one that hears nothing where that is not wanted, or fails."""
-    connection = _connected(url) if wanted else None
+def listening(url: Callable[[], str] | None) -> Iterator[Listener]:
+    """A listener that hears everything sent from now on; one that hears nothing where there is no such URL, or it fails."""
+    connection = None if url is None else _connected(url)
     try:
         yield Listener(connection)
     finally:
@@ -55,6 +55,6 @@ def _connected(url: Callable[[], str]) -> "psycopg.Connection[Any] | None":
         connection = psycopg.connect(with_defaults(url(), application_name="taskfleet producer waiting"), autocommit=True)
         connection.execute(SQL("LISTEN {}").format(Identifier(RESULTS)))
     except psycopg.Error as error:
-        _log.info("results.not_heard", extra={"error": str(error)})
+        _log.info("notifications.lost", extra={"channel": RESULTS, "error": str(error)})
         return None
     return connection

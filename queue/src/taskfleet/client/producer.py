@@ -110,7 +110,7 @@ class Producer:
         ResultTooLargeError, ResultTimeoutError (the task goes on) and TaskNotFoundError.
         """
         until, pauses = time.monotonic() + timeout_seconds, results.polls(Random())
-        with listening(self._configuration.url, wanted=not self._configuration.settings.pooled) as listener:
+        with listening(self._configuration.session_url) as listener:
             while True:
                 outcome = self._run(results.look(task_id), None)
                 if outcome.finished:
@@ -275,7 +275,7 @@ class Producer:
             with self._connections.connection() as connection:
                 connection.execute(NOTIFY, [wakeup_channel(self.queue), [""]])
         except (psycopg.Error, TaskfleetError) as error:
-            _log.info("wakeups.not_sent", extra={"queue": self.queue, "error": str(error)})
+            _log.info("notifications.not_sent", extra={"channel": wakeup_channel(self.queue), "error": str(error)})
 
 
 def _clock_of(connection: Connection | None) -> Callable[[], float] | None:
