@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskfleet.client import validation
 from taskfleet.client.validation import MOST_ATTEMPTS, prepare, require_size
 from taskfleet.errors import InvalidTaskError
 from taskfleet.models import NewTask
@@ -160,13 +159,3 @@ def test_the_shortcut_of_the_size_check_never_lets_a_large_payload_pass(text: st
         assert too_large
     else:
         assert not too_large
-
-
-def test_payload_is_encoded_the_same_without_the_encoder_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    payload = {"text": "ä\n\\", "numbers": [1, 2.5, True, None], "nested": {"key": ()}}
-    quick = validation._encoder()(payload)
-    monkeypatch.setattr("json.encoder.c_make_encoder", None)
-
-    slow = validation._encoder()(payload)
-
-    assert quick == slow == '{"text":"ä\\n\\\\","numbers":[1,2.5,true,null],"nested":{"key":[]}}'
