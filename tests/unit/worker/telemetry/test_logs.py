@@ -2,14 +2,26 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from taskfleet_worker.context import Context, current_context
 from taskfleet_worker.settings import LogFormat
-from taskfleet_worker.telemetry.logs import configure_logging
+from taskfleet_worker.telemetry.logs import JsonFormatter, configure_logging
 from tests.support.workers import claimed_task
+
+NAMES = st.sampled_from(["time", "level", "event", "queue", "task_id", "stack"]) | st.text()
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+EXTRA = st.dictionaries(NAMES.filter(lambda name: name not in vars(logging.makeLogRecord({"message": "", "asctime": ""}))), VALUES)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +65,47 @@ def test_lines_of_a_handler_carry_the_ids_of_its_task() -> None:
 
     line = json.loads(stream.getvalue())
     assert (line["event"], line["task_id"], line["kind"], line["attempt"], line["trace_id"]) == ("slow answer", 7, "mail", 2, None)
+
+
+@pytest.mark.requirement("B3")
+@given(
+    moments=st.lists(st.sampled_from([0.0, 0.9996, 1.0, 1_700_000_000.25]), min_size=1),
+    logger=st.text(),
+    level=st.sampled_from(["INFO", "WARNING", "ODD"]),
+    event=st.text(),
+    extra=EXTRA,
+    fields=st.dictionaries(NAMES, VALUES),
+    common=st.dictionaries(st.sampled_from(["queue", "worker"]), st.text()),
+)
+def test_every_line_is_the_json_of_what_it_says(
+    moments: list[float], logger: str, level: str, event: str, extra: dict[str, Any], fields: dict[str, Any], common: Mapping[str, object]
+) -> None:
+    number = {"INFO": logging.INFO, "WARNING": logging.WARNING}.get(level, 25)
+    record = {"name": logger, "levelno": number, "levelname": level, "msg": event, "args": (), **extra, "fields": fields}
+    formatter = JsonFormatter(common)
+
+    # One formatter for all, as in a worker, so that a line may begin as the one before it.
+    found = [formatter.format(logging.makeLogRecord({**record, "created": moment})) for moment in moments]
+
+    shown = {"INFO": "info", "WARNING": "warning"}.get(level, level)
+    for line, moment in zip(found, moments, strict=True):
+        time = datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{int(moment % 1 * 1000):03d}Z"
+        expected = {"time": time, "level": shown, "event": event, "logger": logger, **common, **extra, **fields}
+        assert json.loads(line, object_pairs_hook=once_each) == expected
+
+
+def once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object, none of whose names stands twice."""
+    found = dict(pairs)
+    assert len(found) == len(pairs)
+    return found
+
+
+def test_fields_that_are_no_mapping_are_a_field() -> None:
+    stream = written()
+    logging.getLogger("form").info("refused", extra={"fields": ["name", "age"]})
+
+    assert json.loads(stream.getvalue())["fields"] == ["name", "age"]
 
 
 def test_an_error_brings_its_stack() -> None:

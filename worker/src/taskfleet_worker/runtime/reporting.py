@@ -11,6 +11,7 @@ from taskfleet.words import ErrorCode, Outcome
 from taskfleet_worker.context import ids_of
 from taskfleet_worker.rules.endings import Ending
 from taskfleet_worker.rules.slots import Slots
+from taskfleet_worker.telemetry.lines import lines_together, log_each
 from taskfleet_worker.telemetry.metrics import WorkerMetrics
 
 if TYPE_CHECKING:
@@ -56,19 +57,23 @@ class Reporter:
     def settled(self, endings: Sequence[Ending], settled: Settled) -> None:
         """The database answered for these endings."""
         stale, retried = frozenset(settled.stale), frozenset(settled.retried)
-        if not stale and not _log.isEnabledFor(logging.INFO):
-            endings = self._count_successes(endings)
-        for ending in endings:
-            task_id = ending.task.task_id
-            if task_id in stale:
-                self._tell_stale(ending)
-            else:
-                self._tell(ending, told(ending, retried=task_id in retried))
+        with lines_together():
+            if not stale:
+                endings = self._tell_successes(endings)
+            for ending in endings:
+                task_id = ending.task.task_id
+                if task_id in stale:
+                    self._tell_stale(ending)
+                else:
+                    self._tell(ending, told(ending, retried=task_id in retried))
 
-    def _count_successes(self, endings: Sequence[Ending]) -> Sequence[Ending]:
-        """Count those that need no line in the log, nearly all of a busy worker's; returns the others."""
-        self._metrics.observe_successes((ending.task.kind, ending.seconds) for ending in endings if type(ending.record) is Completion)
-        return [ending for ending in endings if type(ending.record) is not Completion]
+    def _tell_successes(self, endings: Sequence[Ending]) -> Sequence[Ending]:
+        """Tell all that went well in one go, nearly all of a busy worker's; returns the others."""
+        good = [ending for ending in endings if type(ending.record) is Completion]
+        self._metrics.observe_successes((ending.task.kind, ending.seconds) for ending in good)
+        if good:
+            log_each(_log, logging.INFO, "task.completed", map(_fields_of, good))
+        return [] if len(good) == len(endings) else [ending for ending in endings if type(ending.record) is not Completion]
 
     def lost(self, task: ClaimedTask, seconds: float) -> None:
         """A handler's result was dropped, because its lease was lost while it ran."""
@@ -84,7 +89,7 @@ class Reporter:
             self._metrics.overload_pauses.add(ending.task.kind)
         if not _log.isEnabledFor(said.level):
             return
-        fields: dict[str, object] = {**ids_of(ending.task), "duration_ms": round(ending.seconds * 1000, 1)}
+        fields = _fields_of(ending)
         if not isinstance(ending.record, Completion):
             fields["code"] = said.code
         if isinstance(ending.record, Failure):
@@ -107,6 +112,10 @@ class Reporter:
         if self._slots.taken + brought >= self._slots.count and now - self._saturated_at > SATURATION_SECONDS:
             self._saturated_at = now
             _log.info("worker.saturated", extra={"concurrency": self._slots.count})
+
+
+def _fields_of(ending: Ending) -> dict[str, object]:
+    return {**ids_of(ending.task), "duration_ms": round(ending.seconds * 1000, 1)}
 
 
 def told(ending: Ending, *, retried: bool) -> Told:

@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
+from taskfleet.json_text import encoder
 from taskfleet_worker.context import current_context, ids_of
 from taskfleet_worker.settings import LogFormat
+from taskfleet_worker.telemetry.lines import LineHandler
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "fields"}
-_encode = json.JSONEncoder(default=str, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 _LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error", logging.CRITICAL: "critical"}
+_encode = encoder(json.JSONEncoder(default=str, ensure_ascii=False, separators=(",", ":")))
 
 
 class JsonFormatter(logging.Formatter):
@@ -26,21 +28,35 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, common: Mapping[str, object]) -> None:
         super().__init__()
         self._common = dict(common)
+        self._own_names = frozenset(("time", "level", "event", "logger", *common))
         self._stamps = Stamps("%Y-%m-%dT%H:%M:%S")
+        self._last: tuple[tuple[object, ...], str] = ((), "")
+        """The start of the last line, and what it was made of: the next one is often of the same event and moment."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        line: dict[str, object] = {
+        fields = fields_of(record)
+        if record.exc_info:
+            fields["stack"] = self.formatException(record.exc_info)
+        if not self._own_names.isdisjoint(fields):
+            return _encode({**self._start_of(record), **fields})
+        start = self._encoded_start_of(record)
+        return f"{start[:-1]},{_encode(fields)[1:]}" if fields else start
+
+    def _encoded_start_of(self, record: logging.LogRecord) -> str:
+        made_of = (record.created, record.levelno, record.name, record.getMessage())
+        if self._last[0] != made_of:
+            self._last = made_of, _encode(self._start_of(record))
+        return self._last[1]
+
+    def _start_of(self, record: logging.LogRecord) -> dict[str, object]:
+        return {
             "time": self._stamps.stamp(record.created) + "Z",
             "level": _LEVELS.get(record.levelno, record.levelname),
             "event": record.getMessage(),
             "logger": record.name,
             **self._common,
-            **fields_of(record),
         }
-        if record.exc_info:
-            line["stack"] = self.formatException(record.exc_info)
-        return _encode(line)
 
 
 class TextFormatter(logging.Formatter):
@@ -74,14 +90,20 @@ class Stamps:
         return f"{self._text}.{int((created - second) * 1000):03d}"
 
 
-def fields_of(record: logging.LogRecord) -> Mapping[str, object]:
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
     """The fields of a record: `extra={"fields": {...}}`, any other extra, and the ids of the task whose handler wrote it."""
     found: dict[str, object] = {}
     context = current_context.get()
     if context is not None and not record.name.startswith("taskfleet.worker"):
         found.update(ids_of(context.task))
-    found.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
-    found.update(getattr(record, "fields", ()))
+    given = vars(record)
+    if not given.keys() <= _STANDARD:
+        found.update({name: value for name, value in given.items() if name not in _STANDARD})
+    fields = given.get("fields")
+    if isinstance(fields, Mapping):
+        found.update(fields)
+    elif fields is not None:
+        found["fields"] = fields
     return found
 
 
@@ -104,7 +126,7 @@ def log_setup() -> LogSetup | None:
 
 def set_up_logging(setup: LogSetup) -> None:
     """Log to standard output as another process does."""
-    handler = logging.StreamHandler(sys.stdout)
+    handler = LineHandler(sys.stdout)
     handler.setFormatter(setup.formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -116,7 +138,7 @@ def configure_logging(*, level: str, form: LogFormat, common: Mapping[str, objec
 
     `common` goes into every JSON line: queue and worker.
     """
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = LineHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter(common) if form == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
