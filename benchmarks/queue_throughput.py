@@ -61,6 +61,9 @@ VARIANTS = (
     ours("taskfleet", f"{PROCESSES} workers, {SLOTS} slots each, async handler, log level WARNING"),
     ours("taskfleet batch", f"the same with a batch handler of up to {SLOTS}", kind="batch", of_interest=False),
     ours("taskfleet INFO", "as the first, log level INFO", of_interest=False, TASKFLEET_LOG_LEVEL="INFO"),
+    Variant(
+        name="taskfleet defaults", contender=OURS, command=WORKER, settings="1 worker, no settings: 1 slot, level INFO", of_interest=False
+    ),
     peer("graphile-worker", "defaults: 1 job at once", tuned=False),
     peer("graphile-worker tuned", "worker.graphile.org/docs/performance: 24 jobs, local queue 500, completions batched"),
     peer("graphile-worker tuned x2", "the same, two processes", processes=2),
