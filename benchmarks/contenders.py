@@ -4,6 +4,7 @@ What a contender needs comes from its registry by its committed lock, into the c
 with the reason and left out.
 """
 
+import compileall
 import json
 import os
 import shutil
@@ -11,8 +12,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
+
+import taskfleet
+import taskfleet_worker
 
 PEERS = Path(__file__).with_name("peers")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taskfleet" / "benchmarks"
@@ -89,8 +94,17 @@ def go_program(name: str) -> Sequence[str]:
     return [str(folder / "peer")]
 
 
+@cache
+def compile_sources() -> None:
+    """Compile our sources where they are not: installed packages are, as all the others' here, a work tree may not be."""
+    for package in (taskfleet, taskfleet_worker):
+        compileall.compile_dir(Path(str(package.__file__)).parent, quiet=1)
+    compileall.compile_dir(PEERS, quiet=1)
+
+
 def own_program(name: str) -> Sequence[str]:
     """A Python program in this environment."""
+    compile_sources()
     return [sys.executable, str(PEERS / name / "peer.py")]
 
 

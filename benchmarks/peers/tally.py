@@ -18,6 +18,7 @@ PAUSE_SECONDS = float(os.environ.get("BENCH_PAUSE", "0.1"))
 
 _counts: Counter[int] = Counter()
 _latencies: list[float] = []
+_begun: dict[str, float] = {}
 _clock = time.time
 
 
@@ -34,9 +35,14 @@ def seen_batch(count: int) -> None:
     _counts[int(_clock() * SLICES)] += count
 
 
+def begun() -> None:
+    """The first handler of the process was called."""
+    _begun.update(at=_clock(), cpu_seconds=time.process_time())
+
+
 def report() -> None:
     """Write what was seen to the file that BENCH_REPORT names."""
-    found = {"slices": {str(key): value for key, value in _counts.items()}, "latencies": _latencies}
+    found = {"slices": {str(key): value for key, value in _counts.items()}, "latencies": _latencies, "begun": _begun}
     Path(os.environ["BENCH_REPORT"]).write_text(json.dumps(found))
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,17 @@ import pytest
 from tests.architecture.tree import ROOT, files, shown
 
 HEAVY = ("psycopg", "psycopg_pool", "pydantic", "pydantic_settings", "kopf", "kubernetes", "fastapi", "typer")
+AT_START = "import taskfleet_worker.cli, taskfleet_worker.loading, taskfleet_worker.service"
+"""What `taskfleet-worker run` imports before it claims."""
+NOT_AT_START = (
+    *("difflib", "http.client", "http.server", "tomllib"),
+    *("cronsim", "opentelemetry", "prometheus_client", "psycopg_pool", "pydantic", "pydantic_settings"),
+    *("taskfleet.client", "taskfleet.cron", "taskfleet.embedded", "taskfleet.inspection", "taskfleet.maintenance", "taskfleet.migrations"),
+    *("taskfleet.measurements", "taskfleet.reports", "taskfleet.settings", "taskfleet.store.audit", "taskfleet.store.inspection_store"),
+    *("taskfleet.store.maintenance_store", "taskfleet.store.operator_store", "taskfleet.store.reader_store", "taskfleet.store.sweep_store"),
+    *("taskfleet_worker.check", "taskfleet_worker.testing", "taskfleet_worker.telemetry.exposition", "taskfleet_worker.telemetry.tracing"),
+)
+"""What every new pod would pay for before its first task, and a worker needs later or never."""
 IMPURE = {"asyncio", "logging", "os", "random", "secrets", "socket", "subprocess", "threading", "time"}
 PURE = {"msgspec"}
 """Third-party packages that only make values."""
@@ -63,6 +75,19 @@ def test_importing_the_queue_loads_nothing_heavy() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert json.loads(loaded.stdout) == []
+
+
+def test_a_worker_loads_nothing_before_its_first_claim_that_can_wait() -> None:
+    program = f"import json, sys; {AT_START}; print(json.dumps(sorted(set({NOT_AT_START!r}) & set(sys.modules))))"
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert json.loads(loaded.stdout) == []
+
+
+@pytest.mark.parametrize("module", NOT_AT_START)
+def test_what_a_worker_does_not_load_at_its_start_exists(module: str) -> None:
+    assert find_spec(module) is not None
 
 
 def test_every_public_name_of_the_queue_can_be_had() -> None:

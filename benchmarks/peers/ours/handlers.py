@@ -16,6 +16,11 @@ async def noop(payload: dict[str, Any]) -> None:
     tally.seen(payload)
 
 
+@tasks.task("first")
+async def first() -> None:
+    tally.begun()
+
+
 @tasks.batch("batch", size=1_000)
 async def batch(payloads: list[dict[str, Any]]) -> None:
     tally.seen_batch(len(payloads))

@@ -8,8 +8,9 @@
 Importing this package costs a few milliseconds: what is heavy (the driver, pydantic) is loaded when it is first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from taskfleet.first_use import loaded_on_first_use
 
 if TYPE_CHECKING:
     from taskfleet.client.async_producer import AsyncProducer
@@ -98,15 +99,7 @@ _HOMES = {
 
 
 if not TYPE_CHECKING:
-    # Hidden from type checkers, which would take every wrong name for an object.
-    def __getattr__(name: str) -> object:
-        """Load a public name when it is first asked for (PEP 562)."""
-        if name not in __all__:
-            message = f"module {__name__!r} has no attribute {name!r}"
-            raise AttributeError(message)
-        value = getattr(import_module(_HOMES.get(name, "taskfleet.errors")), name)
-        globals()[name] = value
-        return value
+    __getattr__ = loaded_on_first_use(__name__, {**dict.fromkeys(__all__, "taskfleet.errors"), **_HOMES})
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,6 @@
 """The command line `taskfleet-worker`: arguments in, an exit code out, errors as sentences on standard error."""
 
 import argparse
-import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,12 +10,10 @@ from typing import Any
 
 from taskfleet.errors import DatabaseUnreachableError, SchemaError, SettingsError
 from taskfleet_worker.errors import HandlerError, TasksNotFoundError, WorkerStartError
+from taskfleet_worker.heap import settle_heap
 from taskfleet_worker.rules.errand import Errand
 from taskfleet_worker.runtime.worker import Exit
 from taskfleet_worker.settings import WorkerSettings, read_settings
-
-COLLECT_AFTER = 10_000
-"""Objects made before the garbage collector looks for cycles among them; Python's own 700 are made by a few tasks."""
 
 EPILOG = """\
 Settings come from environment variables: TASKFLEET_DATABASE_URL (or _FILE), TASKFLEET_QUEUE, TASKFLEET_CONCURRENCY and others, and
@@ -45,25 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(settings: WorkerSettings) -> int:
     _configure_logging(settings)
-    from taskfleet_worker.loading import load_tasks
-
-    tasks = load_tasks(str(settings.tasks))
     import asyncio
 
+    from taskfleet_worker.loading import load_tasks
     from taskfleet_worker.service import serve
 
-    settle_heap()
+    settle_heap(search=False)
+    tasks = load_tasks(str(settings.tasks))
+    settle_heap(search=True)
     return asyncio.run(serve(settings, tasks))
-
-
-def settle_heap() -> None:
-    """Tell the garbage collector that what is loaded stays, and to look for cycles less often.
-
-    Otherwise it walks over every module and every claimed task again and again: a tenth of a busy worker's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
 def _chosen(settings: WorkerSettings, given: argparse.Namespace) -> WorkerSettings:

@@ -1,6 +1,5 @@
 """Reads typed values from environment variables, and from a file below them, and gathers every fault, so that one start tells them all."""
 
-import difflib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -35,9 +34,7 @@ class Environment:
     def raise_problems(self) -> None:
         """Raise SettingsError if anything was missing or wrong so far, or the file has a setting that nobody asked for."""
         for unknown in sorted(self._file.keys() - self._asked):
-            near = difflib.get_close_matches(key_of(unknown), [key_of(name) for name in self._asked], n=1)
-            advice = f"did you mean {near[0]}?" if near else "docs/worker.md lists all settings"
-            self._problems.append(f"{self._path}: there is no setting {key_of(unknown)!r}: {advice}")
+            self._problems.append(f"{self._path}: there is no setting {key_of(unknown)!r}: {self._advice(key_of(unknown))}")
         if self._problems:
             raise SettingsError("\n".join(self._problems))
 
@@ -150,6 +147,12 @@ class Environment:
             self._wrong(name, found, f'a JSON object of whole numbers from {low}, like {{"resize": 2}}')
             return {}
         return {str(kind): number for kind, number in value.items()}
+
+    def _advice(self, unknown: str) -> str:
+        import difflib
+
+        near = difflib.get_close_matches(unknown, [key_of(name) for name in self._asked], n=1)
+        return f"did you mean {near[0]}?" if near else "docs/worker.md lists all settings"
 
     def _wrong(self, name: str, found: str, allowed: str) -> None:
         self._problems.append(f"{name} is {found!r}, allowed is {allowed}")

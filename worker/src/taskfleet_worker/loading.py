@@ -1,6 +1,5 @@
 """Finds the handlers that `--tasks package.module` names, and says what to do when they are not there."""
 
-import difflib
 import importlib
 import pkgutil
 import sys
@@ -44,6 +43,8 @@ def _module(path: str) -> ModuleType:
 
 
 def _not_found(path: str, missing: str) -> str:
+    import difflib
+
     parent, _, last = missing.rpartition(".")
     near = difflib.get_close_matches(last, list(_neighbours(parent)), n=3, cutoff=0.6)
     rest = path[len(missing) :]

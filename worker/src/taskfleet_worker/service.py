@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from taskfleet.maintenance import Maintenance, MaintenanceSettings
 from taskfleet.store import Database, Limits, Pooler, WorkerStore
 from taskfleet_worker.errors import WorkerStartError
 from taskfleet_worker.registry import Tasks
+from taskfleet_worker.rules.errand import Errand
 from taskfleet_worker.runtime.supervisor import Beat, Loop
 from taskfleet_worker.runtime.worker import Worker
-from taskfleet_worker.settings import DatabaseSettings, LoopSettings, WorkerSettings
+from taskfleet_worker.settings import DatabaseSettings, WorkerSettings
 from taskfleet_worker.telemetry.probes import Answer, Health, ProbeServer
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _log = logging.getLogger("taskfleet.worker")
 
 LISTEN_SECONDS = 10.0
 """How often the listening loop shows that it lives."""
+MAINTENANCE_AFTER_SECONDS = 0.5
+"""From the start of a worker to its first look at maintenance: the first claim goes first."""
 
 
 async def serve(settings: WorkerSettings, tasks: Tasks) -> int:
@@ -44,7 +46,7 @@ async def serve(settings: WorkerSettings, tasks: Tasks) -> int:
         await database.check_schema()
         worker.supervisor.start("wakeups", _wakeups(database, worker, settings.queue))
         if settings.loops.maintenance:
-            worker.supervisor.start("maintenance", _maintenance(database, worker, settings.loops))
+            worker.supervisor.start("maintenance", _maintenance(database, worker, settings))
         try:
             async with _pushing(settings, worker, scrape):
                 code = await worker.run()
@@ -178,10 +180,15 @@ def _wakeups(database: Database, worker: Worker, queue: str) -> Loop:
     return run
 
 
-def _maintenance(database: Database, worker: Worker, settings: LoopSettings) -> Loop:
-    chosen = MaintenanceSettings(recover_seconds=settings.recovery_seconds, recover_batch=settings.recovery_batch)
-
+def _maintenance(database: Database, worker: Worker, settings: WorkerSettings) -> Loop:
     async def run(beat: Beat) -> None:
+        if settings.errand is Errand.ENDLESS:
+            # One that may be gone in a moment helps at once: a fleet of such workers alone would else never clean up.
+            await asyncio.sleep(MAINTENANCE_AFTER_SECONDS)
+        from taskfleet.maintenance import Maintenance, MaintenanceSettings
+
+        loops = settings.loops
+        chosen = MaintenanceSettings(recover_seconds=loops.recovery_seconds, recover_batch=loops.recovery_batch)
         maintenance, stop = Maintenance(database, settings=chosen), asyncio.Event()
         task = asyncio.ensure_future(maintenance.run(stop))
         failures, seen = 0, 0.0

@@ -8,7 +8,6 @@ resize = 2
 """
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +18,8 @@ PREFIX = "TASKFLEET_"
 
 def read_settings_file(path: Path) -> Mapping[str, str]:
     """What the file says, under the names of the variables and in their form; raises SettingsError for a file that cannot be read."""
+    import tomllib
+
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

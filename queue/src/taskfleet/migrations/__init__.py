@@ -4,10 +4,11 @@ An applied file is never changed; a change is a new number. Each runs in one tra
 """
 
 from taskfleet.migrations.drift import Drift, DriftKind, drift, drift_async
-from taskfleet.migrations.files import Loss, Migration, known_migrations, newest_version
+from taskfleet.migrations.files import Loss, Migration, known_migrations
 from taskfleet.migrations.migrator import Migrator
 from taskfleet.migrations.plan import MigrationState, MigrationStatus
 from taskfleet.migrations.roles import RoleNames, apply_roles, roles_sql
+from taskfleet.schema_version import newest_version
 
 __all__ = [
     "Drift",

@@ -79,8 +79,3 @@ def known_migrations(folder: Path = _FOLDER) -> Sequence[Migration]:
         Migration(version=version, name=name, up=directions["up"], down=directions["down"])
         for (version, name), directions in sorted(texts.items())
     )
-
-
-def newest_version() -> int:
-    """The schema version that this release needs; 0 when it has no migrations."""
-    return len(known_migrations())

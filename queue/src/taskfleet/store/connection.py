@@ -17,8 +17,8 @@ from psycopg.types.json import set_json_loads
 from taskfleet.backoff import pauses
 from taskfleet.connecting import described, unreachable, with_defaults
 from taskfleet.errors import DatabaseUnreachableError, SchemaMissingError, SchemaTooNewError
-from taskfleet.migrations import newest_version
 from taskfleet.schema_name import validated_schema
+from taskfleet.schema_version import newest_version
 from taskfleet.store.limits import Limits
 from taskfleet.store.pool import Pool
 from taskfleet.store.queries import load_queries

@@ -1,6 +1,6 @@
 """The queries, read from `sql/*.sql`: one file a query, its name the query's name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import LiteralString
@@ -10,13 +10,42 @@ from taskfleet.schema_name import in_schema
 _FOLDER = Path(__file__).parent.parent / "sql"
 
 
-@cache
-def load_queries(schema: str) -> Mapping[str, LiteralString]:
-    """Every query by its name, for the given schema; of its comments only the first line stays, for who looks at pg_stat_activity.
+class Queries(Mapping[str, LiteralString]):
+    """Every query by its name, for one schema; of its comments only the first line stays, for who looks at pg_stat_activity.
 
-    The driver takes the placeholders of a query apart once, but anew at each call where it is longer than 4,096 bytes.
+    A file is read when its query is first asked for: a process needs a few of them, and all would take 20 ms of its start.
     """
-    return {path.stem: _literal(in_schema(_bare(path.read_text(encoding="utf-8")), schema)) for path in sorted(_FOLDER.glob("*.sql"))}
+
+    # The driver takes the placeholders of a query apart once, but anew at each call where it is longer than 4,096 bytes.
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self._read: dict[str, LiteralString] = {}
+
+    def __getitem__(self, name: str) -> LiteralString:
+        text = self._read.get(name)
+        if text is None:
+            text = self._read[name] = _literal(in_schema(_bare(_file(name).read_text(encoding="utf-8")), self._schema))
+        return text
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(path.stem for path in _FOLDER.glob("*.sql")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@cache
+def load_queries(schema: str) -> Queries:
+    """The queries for the given schema."""
+    return Queries(schema)
+
+
+def _file(name: str) -> Path:
+    path = _FOLDER / f"{name}.sql"
+    if not path.is_file():
+        raise KeyError(name)
+    return path
 
 
 def _bare(text: str) -> str:

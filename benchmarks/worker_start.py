@@ -1,0 +1,60 @@
+"""What a worker takes from its start to the first line of its first handler, in a cluster that is the delay of every new pod.
+
+A worker is started beside one task that waits. The CPU time of the process is what counts where a pod is allowed a part of a core: with a
+tenth of one, 200 ms are two seconds. Our sources are compiled beforehand, as they are in an image.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.contenders import OURS, compile_sources
+from benchmarks.frame import Goal, Outcome, Row, run
+from benchmarks.queue_throughput import WORKER
+from benchmarks.stage import Stage, Variant, ended
+
+IMPORTS = {"nothing": "pass", "what a worker imports": "import taskfleet_worker.cli, taskfleet_worker.service"}
+GOAL_MILLISECONDS = 250.0
+
+
+def measure(*, short: bool) -> Outcome:
+    """Imports and starts in turns, each in a process of its own."""
+    compile_sources()
+    rounds = 2 if short else 15
+    found: dict[str, list[tuple[float, float]]] = {}
+    with Stage(tasks=1, most_seconds=0.0) as stage, tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            for name, program in IMPORTS.items():
+                found.setdefault(name, []).append(imported(program))
+            found.setdefault("to the first line of a handler", []).append(started(stage, Path(folder) / "report"))
+    middle = {name: [statistics.median(values) for values in zip(*runs, strict=True)] for name, runs in found.items()}
+    rows: list[Row] = [{"start": name, "CPU ms": busy, "ms": wall} for name, (busy, wall) in middle.items()]
+    goal = Goal(name="CPU time to the first line", goal=GOAL_MILLISECONDS, value=middle["to the first line of a handler"][0], unit="ms")
+    return Outcome(settings={"rounds": rounds}, results=rows, goals=[goal])
+
+
+def imported(program: str) -> tuple[float, float]:
+    """CPU milliseconds and milliseconds of a whole process."""
+    began = time.perf_counter()
+    busy = ended(subprocess.Popen([sys.executable, "-c", program]))
+    return busy * 1e3, (time.perf_counter() - began) * 1e3
+
+
+def started(stage: Stage, report: Path) -> tuple[float, float]:
+    """CPU milliseconds and milliseconds from the start of a worker to the first line of its handler."""
+    quiet = {"TASKFLEET_LOG_LEVEL": "WARNING"}
+    variant = Variant(name="first", contender=OURS, command=[*WORKER, "--once"], kind="first", environment=quiet)
+    database = stage.database(variant, tasks=1)
+    began = time.time()
+    ended(stage.start(variant, database, report))
+    begun: Mapping[str, float] = json.loads(report.read_text())["begun"]
+    return begun["cpu_seconds"] * 1e3, (begun["at"] - began) * 1e3
+
+
+if __name__ == "__main__":
+    sys.exit(run("worker_start", measure))

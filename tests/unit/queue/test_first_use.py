@@ -1,0 +1,30 @@
+import subprocess
+import sys
+
+import pytest
+
+from taskfleet.first_use import loaded_on_first_use
+
+load = loaded_on_first_use(__name__, {"Fraction": "fractions"})
+
+
+def test_a_name_is_loaded_when_it_is_asked_for_and_kept() -> None:
+    assert "Fraction" not in globals()
+
+    loaded = load("Fraction")
+
+    assert loaded.__module__ == "fractions"
+    assert globals()["Fraction"] is loaded
+
+
+def test_a_name_without_a_home_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=f"module '{__name__}' has no attribute 'nothing'"):
+        load("nothing")
+
+
+def test_the_store_loads_only_what_is_asked_for() -> None:
+    program = "import sys; from taskfleet.store import WorkerStore; print('taskfleet.store.reader_store' in sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout == "False\n"
