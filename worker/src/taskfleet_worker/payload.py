@@ -47,6 +47,8 @@ def _present(payload: object) -> object:
 
 
 def _mapping(payload: object) -> object:
+    if type(payload) is dict:
+        return payload
     if not isinstance(_present(payload), dict):
         raise PayloadRefusedError(ErrorCode.PAYLOAD_INVALID, f"payload: expected an object, found {_json_name(payload)}")
     return payload

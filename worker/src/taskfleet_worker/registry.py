@@ -37,6 +37,8 @@ class Handler:
     """Runs the function with payload and context (of a batch: the lists of them); an awaitable comes back if `is_async`."""
     is_async: bool
     """False: the function blocks, so it runs in a thread."""
+    wants_context: bool = True
+    """False: `call` takes no notice of it."""
     batch_size: int | None = None
     """The most tasks of one call, which then takes lists of payloads and contexts; None: a call does one task."""
     in_process: Reference | None = None
@@ -130,6 +132,7 @@ def _handler(
         decode=decode,
         call=_with_arguments(function, len(wanted)),
         is_async=_is_async(function),
+        wants_context=len(wanted) == 2,
         batch_size=batch_size,
         in_process=_reference(function, len(wanted)) if process else None,
     )

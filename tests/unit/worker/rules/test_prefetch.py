@@ -41,6 +41,15 @@ def test_only_what_starts_within_the_horizon_is_claimed_ahead() -> None:
     assert (quick.size, slow.size, turned.size) == (16, 0, 0)
 
 
+def test_many_tasks_told_together_count_as_many_told_one_by_one() -> None:
+    together, singly = busy(Prefetch(most=100, slots=4), seconds=0.005), busy(Prefetch(most=100, slots=4), seconds=0.005)
+    together.ended(0.02, 5)
+    for _ in range(5):
+        singly.ended(0.02)
+
+    assert together.size == singly.size == 7
+
+
 def test_what_is_limited_is_never_claimed_ahead() -> None:
     by_policy, by_claim = busy(Prefetch(most=8, slots=8)), busy(Prefetch(most=8, slots=8))
     by_policy.told(limited=True)

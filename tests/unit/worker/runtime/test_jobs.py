@@ -276,24 +276,6 @@ async def test_a_stop_for_an_older_lease_of_the_task_does_not_touch_the_job() ->
     assert len(workshop.outbox) == 1
 
 
-async def test_a_task_that_comes_back_under_a_new_lease_ends_the_old_job() -> None:
-    tasks, started = Tasks(), []
-
-    @tasks.task("mail")
-    async def mail(payload: object, context: Context) -> None:
-        started.append(context.attempt)
-        await asyncio.sleep(0 if context.attempt == 2 else 60)
-
-    workshop = Workshop(tasks)
-    workshop.jobs.start([claimed_task(1)])
-    await asyncio.sleep(0)
-    ending = await workshop.ending_of(claimed_task(1, token=claimed_task(2).token, attempt=2))
-    await eventually(lambda: workshop.slots.taken == 0)
-
-    assert started == [1, 2]
-    assert (ending.task.attempt, workshop.lost) == (2, [1])
-
-
 async def test_a_task_that_runs_too_long_is_stopped() -> None:
     tasks = Tasks()
 

@@ -1,6 +1,7 @@
 """Tasks claimed ahead of a slot: who is next, and what becomes of those that find none."""
 
 import asyncio
+import time
 from dataclasses import replace
 from math import inf
 from uuid import UUID
@@ -87,10 +88,26 @@ async def test_tasks_refused_at_once_leave_their_slots_to_those_that_wait() -> N
     parts, _, gate = holding(slots=2)
     missing = [claimed_task(number, entity="gone", entity_missing=True) for number in (1, 2, 3)]
     parts.holdings.take_in([*missing, claimed_task(4), claimed_task(5), claimed_task(6)])
+    await eventually(lambda: len(parts.holdings.outbox) == 3 and len(parts.holdings.shelf) == 1)
 
-    assert (parts.holdings.jobs.running, len(parts.holdings.shelf), len(parts.holdings.outbox)) == (2, 1, 3)
+    assert (parts.holdings.jobs.running, parts.slots.taken) == (2, 2)
     gate.set()
     await parts.holdings.jobs.finished(within=5.0)
+
+
+async def test_a_task_that_comes_again_under_a_new_lease_is_done_under_the_new_one_alone() -> None:
+    parts, _, gate = holding(slots=2)
+    running, in_turn, waiting = (claimed_task(number) for number in (1, 2, 3))
+    parts.holdings.take_in([running])
+    await asyncio.sleep(0)
+    parts.holdings.take_in([in_turn, waiting])
+    again = [task._replace(token=UUID(int=task.task_id + 10), attempt=2) for task in (running, in_turn, waiting)]
+    parts.holdings.take_in(again)
+    gate.set()
+    await eventually(lambda: len(parts.holdings.outbox) == 3 and parts.holdings.jobs.running == 0)
+
+    assert sorted(ending.task for ending in parts.holdings.outbox.take(5)) == again
+    assert (parts.slots.taken, parts.metrics.leases_lost.counts) == (0, {"mail": 2})
 
 
 async def test_a_waiting_task_that_is_lost_or_cancelled_never_starts() -> None:
@@ -126,6 +143,24 @@ async def test_a_waiting_task_goes_back_when_all_slots_are_long_taken() -> None:
         await eventually(lambda: set(store.states().values()) == {"succeeded"})
 
     assert all(task.attempts == 1 for task in given_back)
+
+
+@pytest.mark.requirement("B5")
+async def test_tasks_that_have_a_slot_never_go_back_however_long_those_before_them_hold_the_loop() -> None:
+    tasks, store = Tasks(), FakeWorkerStore(keeps_delays=True)
+
+    @tasks.task("mail")
+    async def mail() -> None:
+        until = time.monotonic() + 2 * HOLD_SECONDS
+        while time.monotonic() < until:
+            pass
+
+    for _ in range(4):
+        store.enqueue("mail", {})
+    async with running_worker(store, tasks, replace(SETTINGS, concurrency=4)):
+        await eventually(lambda: set(store.states().values()) == {"succeeded"})
+
+    assert [task.code for task in store.tasks.values()] == [""] * 4
 
 
 async def nothing() -> None: ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 Kinds = Sequence[str]
 
@@ -36,14 +37,27 @@ class Admission:
         self._wide_turn = False
         """Whether the next claim is for the kinds with full room only, if there are others."""
         self._running = dict.fromkeys(self._limits, 0)
-        self._next_start = dict.fromkeys(self._limits, float("-inf"))
+        self._next_start = dict.fromkeys(self._limits, -inf)
 
-    def started(self, kind: str, *, now: float) -> None:
-        """A task of this kind starts."""
+    def taken(self, kind: str) -> None:
+        """A task of this kind has a slot: it counts, though it starts a little later."""
         limit = self._limits.get(kind)
         if limit is not None:
             self._running[kind] += 1
+            if limit.rate_limit_seconds:
+                self._next_start[kind] = inf
+
+    def started(self, kind: str, *, now: float) -> None:
+        """A task of this kind starts; from now on somebody knows when the next one may."""
+        limit = self._limits.get(kind)
+        if limit is not None:
             self._next_start[kind] = now + limit.rate_limit_seconds
+
+    def withdrawn(self, kind: str) -> None:
+        """A task of this kind leaves its slot and has not started."""
+        if kind in self._limits:
+            self._running[kind] -= 1
+            self._next_start[kind] = -inf
 
     def ended(self, kind: str, count: int = 1) -> None:
         """So many tasks of this kind are over."""
@@ -83,8 +97,8 @@ class Admission:
         return len(request.kinds) == len(self._kinds)
 
     def next_start(self, *, now: float) -> float | None:
-        """When a kind that now waits for its rate limit may start again; None if none waits."""
-        return min((start for start in self._next_start.values() if start > now), default=None)
+        """When a kind that now waits for its rate limit may start again; None if none waits, or nobody knows yet."""
+        return min((start for start in self._next_start.values() if now < start < inf), default=None)
 
     def _room(self, kind: str, free: int, now: float) -> int:
         limit = self._limits.get(kind)

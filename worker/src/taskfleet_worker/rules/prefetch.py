@@ -22,13 +22,13 @@ class Prefetch:
         self._limited: bool | None = None
         """None: nobody has said yet whether one of our kinds is limited."""
 
-    def ended(self, seconds: float) -> None:
-        """A task ran for so long.
+    def ended(self, seconds: float, count: int = 1) -> None:
+        """A task, or each of so many, had its slot for so long.
 
         With 4 slots and tasks of 5 ms up to 16 would start in time; 64 tasks of 5 s later none would.
         """
         mean = self._mean_seconds
-        self._mean_seconds = seconds if mean is None else mean + WEIGHT * (seconds - mean)
+        self._mean_seconds = seconds if mean is None else seconds + (1.0 - WEIGHT) ** count * (mean - seconds)
 
     def claimed(self, *, filled: bool, limited: bool) -> None:
         """A claim returned: whether it brought all it asked for, and whether a limit took part."""

@@ -11,9 +11,9 @@ class Slots:
         self.taken = 0
         self._pauses: list[float] = []
 
-    def take(self) -> None:
-        """One task starts."""
-        self.taken += 1
+    def take(self, count: int = 1) -> None:
+        """So many tasks are to start."""
+        self.taken += count
 
     def give_back(self, count: int = 1, *, pause_until: float | None = None) -> None:
         """So many tasks ended; their slots may claim again, or one of them only after `pause_until`."""

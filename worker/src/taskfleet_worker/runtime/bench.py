@@ -34,8 +34,8 @@ class Bench:
     """Called when a job has ended or a slot became free."""
     lost: Callable[[ClaimedTask, float], None]
     """Called when a job's result is dropped because its lease was lost, with the seconds it ran."""
-    ran: Callable[[float], None] = lambda _seconds: None
-    """Called with the seconds that a job took, however it ended."""
+    ran: Callable[[float, int], None] = lambda _seconds, _count: None
+    """Called with the seconds that a task, or each of so many, had its slot, however it ended."""
     tracing: "Tracing | None" = None
     """None: nobody traces."""
     clock: Clock = time.monotonic

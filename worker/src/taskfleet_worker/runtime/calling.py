@@ -3,19 +3,18 @@
 import asyncio
 import logging
 import pickle
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import Context as Variables
 from contextvars import copy_context
 from inspect import isawaitable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from taskfleet_worker.context import Hear, current_context, ids_of
-from taskfleet_worker.registry import Handler, Reference
+from taskfleet_worker.context import Context, Hear, current_context, ids_of
+from taskfleet_worker.registry import Reference
 from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result, conclude_value
 from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.calls import Call
-from taskfleet_worker.runtime.isolation import alone
+from taskfleet_worker.runtime.isolation import Begun, alone, begin, rest_of
 
 if TYPE_CHECKING:
     from taskfleet_worker.runtime.children import Children
@@ -37,9 +36,20 @@ class Caller:
         self._threads: ThreadPoolExecutor | None = None
         self._children: Children | None = None
 
-    def conclude(self, call: Call) -> Awaitable[Sequence[Conclusion]]:
-        """Call the handler; one conclusion for each task, or none where they were told already. Raises what an async handler raised."""
-        return self._called(call) if self._tracing is None else self._traced(call, self._tracing)
+    def begin(self, call: Call) -> Begun | None:
+        """Begin a call: where it waits for the first time, or None if it is to be awaited as a whole.
+
+        Raises StopIteration with the handler's result if it never waits, and whatever the handler raises.
+        """
+        if call.handler.is_async and self._tracing is None:
+            return begin(copy_context(), call.handler.call, call.payload, call.context)
+        return None
+
+    async def conclude(self, call: Call, begun: Begun | None) -> Sequence[Conclusion]:
+        """Await a call; one conclusion for each task, or none where they were told already. Raises what an async handler raised."""
+        if begun is not None:
+            return self.of_result(call, await rest_of(begun))
+        return await (self._called(call) if self._tracing is None else self._traced(call, self._tracing))
 
     async def _traced(self, call: Call, tracing: "Tracing") -> Sequence[Conclusion]:
         from taskfleet_worker.telemetry.tracing import conclude
@@ -50,19 +60,22 @@ class Caller:
             return conclusions
 
     async def _called(self, call: Call) -> Sequence[Conclusion]:
-        handler, payload, context, variables = call.handler, cast("object", call.payloads), cast("object", None), copy_context()
-        if handler.batch_size is None:
-            payload, context = call.payloads[0], call.jobs[0].context
-            variables.run(current_context.set, call.jobs[0].context)
-        else:
-            context = [job.context for job in call.jobs]
-        if handler.is_async and handler.in_process is None:
-            awaitable = cast("Awaitable[object]", variables.run(handler.call, payload, context))
-            return self._of_result(call, await alone(awaitable, variables, call.waits))
-        call.waits()
+        handler = call.handler
         if handler.in_process is not None:
-            return await self._in_child(call, handler.in_process, payload, context)
-        return await self._in_thread(call, payload, context, variables)
+            return await self._in_child(call, handler.in_process)
+        if not handler.is_async:
+            return await self._in_thread(call)
+        try:
+            begun = begin(copy_context(), handler.call, call.payload, call.context)
+        except StopIteration as end:
+            return self.of_result(call, end.value)
+        return self.of_result(call, await rest_of(begun))
+
+    def of_result(self, call: Call, result: object) -> Sequence[Conclusion]:
+        """One conclusion for each task of a call that returned."""
+        if call.handler.batch_size is None:
+            return (conclude_value(call.tasks[0], result),)
+        return conclude_result(call.tasks, result, is_batch=True, overload_pause_seconds=self._overload_pause_seconds)
 
     def of_error(self, call: Call, error: BaseException) -> Sequence[Conclusion]:
         """One conclusion for each task of a call that raised."""
@@ -73,12 +86,12 @@ class Caller:
         if self._children is not None:
             await self._children.close()
 
-    async def _in_thread(self, call: Call, payload: object, context: object, variables: Variables) -> Sequence[Conclusion]:
+    async def _in_thread(self, call: Call) -> Sequence[Conclusion]:
         """Call a blocking handler. If it is stopped its endings are told at once, but it keeps its slots until its thread is free."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._thread_count, thread_name_prefix="taskfleet-task")
-        loop = asyncio.get_running_loop()
-        thread = loop.run_in_executor(self._threads, variables.run, _call, call.handler, payload, context)
+        variables = copy_context()
+        thread = asyncio.get_running_loop().run_in_executor(self._threads, variables.run, _call, call)
         try:
             result, error = await asyncio.shield(thread)
         except asyncio.CancelledError as cancelled:
@@ -90,9 +103,9 @@ class Caller:
         if error is not None:
             return self.of_error(call, error)
         # A plain function may hand on what an async one returned, as decorators do.
-        return self._of_result(call, await alone(result, variables, call.waits) if isawaitable(result) else result)
+        return self.of_result(call, await alone(result, variables) if isawaitable(result) else result)
 
-    async def _in_child(self, call: Call, handler: Reference, payload: object, context: object) -> Sequence[Conclusion]:
+    async def _in_child(self, call: Call, handler: Reference) -> Sequence[Conclusion]:
         """Call a function in a child process, which is killed if the call is cancelled."""
         from taskfleet_worker.runtime.child import Request
         from taskfleet_worker.runtime.children import Children
@@ -103,20 +116,17 @@ class Caller:
             handler=handler,
             tasks=call.tasks,
             is_batch=call.handler.batch_size is not None,
-            arguments=pickle.dumps((payload, context)),
+            arguments=pickle.dumps((call.payload, call.context)),
             overload_pause_seconds=self._overload_pause_seconds,
         )
         return await self._children.call(request)
 
-    def _of_result(self, call: Call, result: object) -> Sequence[Conclusion]:
-        if call.handler.batch_size is None:
-            return (conclude_value(call.jobs[0].task, result),)
-        return conclude_result(call.tasks, result, is_batch=True, overload_pause_seconds=self._overload_pause_seconds)
 
-
-def _call(handler: Handler, payload: object, context: object) -> tuple[object, BaseException | None]:
+def _call(call: Call) -> tuple[object, BaseException | None]:
     """Call a blocking handler; errors come back as values, since a StopIteration cannot cross a future."""
+    if type(call.context) is Context:
+        current_context.set(call.context)
     try:
-        return handler.call(payload, context), None
+        return call.handler.call(call.payload, call.context), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - handed on to where handlers' errors are judged
         return None, error

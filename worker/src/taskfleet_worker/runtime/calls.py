@@ -1,7 +1,8 @@
-"""Calls of handlers that are under way: a call does one task, or the tasks of a batch; each task of it is a job of its own."""
+"""Calls of handlers: a call does one task, or the tasks of a batch. Once it waits for something, each task of it is a job of its own."""
 
 import asyncio
 from collections.abc import Sequence
+from itertools import zip_longest
 from math import inf
 
 from taskfleet.models import ClaimedTask
@@ -9,15 +10,19 @@ from taskfleet_worker.context import Context
 from taskfleet_worker.registry import Handler
 from taskfleet_worker.rules.endings import StopReason
 
+Contexts = Context | Sequence[Context]
+"""What a handler is called with: one context, or a list of them for a batch."""
+
 
 class Job:
-    """One task that a handler was called for."""
+    """One task of a call that is under way while others run: it can be stopped."""
 
     __slots__ = ("call", "context", "deadline", "started", "stopped", "task")
 
-    def __init__(self, task: ClaimedTask, context: Context, *, started: float) -> None:
+    def __init__(self, task: ClaimedTask, context: Context | None, *, started: float) -> None:
         self.task = task
         self.context = context
+        """None where the handler does not want to know."""
         self.started = started
         self.stopped: StopReason | None = None
         """Why it is being stopped; the first reason counts, but a lost lease outdoes all."""
@@ -30,48 +35,47 @@ class Job:
         first = self.stopped is None
         if first or reason is StopReason.LEASE_LOST:
             self.stopped = reason
-        self.context.cancelled = True
+        if self.context is not None:
+            self.context.cancelled = True
         # Once is enough: a second cancel would cut off a handler that cleans up. Only a worker that must go insists.
         if first or reason is StopReason.SHUTDOWN:
             self.call.cancel()
 
 
 class Call:
-    """One call of a handler."""
+    """One call of a handler. Made for every task, so by position."""
 
-    __slots__ = ("hand", "handler", "jobs", "payloads", "waited")
+    __slots__ = ("context", "hand", "handler", "jobs", "payload", "started", "tasks")
 
-    def __init__(self, handler: Handler, jobs: Sequence[Job], payloads: Sequence[object]) -> None:
+    def __init__(self, handler: Handler, tasks: Sequence[ClaimedTask], payload: object, context: Contexts, started: float) -> None:
         self.handler = handler
-        self.jobs = jobs
-        self.payloads = payloads
-        """What the handler takes, one for each job."""
-        self.hand: asyncio.Task[None] | None = None
-        """The asyncio task that it is made in; None before it is made."""
-        self.waited = False
-        """True once it has waited for something: others have run since it began."""
-        for job in jobs:
-            job.call = self
+        self.tasks = tasks
+        """In the order that the handler gets them."""
+        self.payload = payload
+        """What the handler takes; of a batch, a list of it."""
+        self.context = context
+        """The context, or a list with one for each task of a batch; empty for a batch handler that takes none."""
+        self.started = started
+        self.jobs: Sequence[Job] = ()
+        """Its tasks, once it waits for something."""
+        self.hand: asyncio.Task[object] | None = None
+        """The asyncio task that it goes on in, once it waits for something."""
 
-    def waits(self) -> None:
-        """It waits for something."""
-        self.waited = True
+    def goes_on(self) -> Sequence[Job]:
+        """It waits for something: from now on each of its tasks may be stopped."""
+        contexts = [self.context] if isinstance(self.context, Context) else self.context
+        self.hand = asyncio.current_task()
+        self.jobs = [Job(task, context, started=self.started) for task, context in zip_longest(self.tasks, contexts)]
+        for job in self.jobs:
+            job.call = self
+        return self.jobs
 
     def cancel(self) -> None:
         """Cancel an async handler at its next await, once nobody wants any task of it; a blocking one sees its contexts."""
-        # Before it is made there is nothing to cancel: it is looked at once more when its turn comes.
         if self.hand is not None and self.unwanted:
             self.hand.cancel()
 
     @property
     def unwanted(self) -> bool:
         """True when each of its tasks was stopped."""
-        for job in self.jobs:  # noqa: SIM110 - asked for every task; a generator takes thrice the time.
-            if job.stopped is None:
-                return False
-        return True
-
-    @property
-    def tasks(self) -> Sequence[ClaimedTask]:
-        """Its tasks, in the order that the handler got them."""
-        return [job.task for job in self.jobs]
+        return all(job.stopped is not None for job in self.jobs)

@@ -6,49 +6,58 @@ task takes as long as all else that the runtime does for a task whose handler do
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from contextvars import copy_context
-
-from taskfleet_worker.runtime.calls import Call
+from typing import Protocol
 
 TURN_SECONDS = 0.002
 """The longest that calls which never wait may follow each other before everything else has its turn."""
 
 
+class Work(Protocol):
+    """What hands are for."""
+
+    def begin(self) -> Awaitable[None] | None:
+        """Begin with what is next; returns what is left of it to await, or None if it is over already."""
+
+    def turn_over(self, seconds: float) -> None:
+        """Others have their turn now, after so many seconds."""
+
+
 class Hands:
-    """Makes calls in the order in which they are given; as many are under way at once as wait for something."""
+    """Begins one after the other what waits; as much is under way at once as waits for something."""
 
-    def __init__(self, make: Callable[[Call], Awaitable[None]], *, clock: Callable[[], float]) -> None:
-        self._make = make
+    def __init__(self, work: Work, waiting: Sized, *, clock: Callable[[], float]) -> None:
+        self._work_for = work
+        self._waiting = waiting
         self._clock = clock
-        self._waiting: deque[Call] = deque()
         self._next: asyncio.Task[None] | None = None
-        """The hand that has not begun yet: it goes on where the one at work comes to wait."""
+        """The hand that has not begun yet: it goes on where the one at work came to wait."""
         self._clean = copy_context()
-        """What a hand begins with: nothing of the call that happened to give it its first."""
+        """What a hand begins with: nothing of whoever happened to call it."""
 
-    def give(self, call: Call) -> None:
-        """Make this call soon."""
-        self._waiting.append(call)
-        self._call_next()
-
-    def _call_next(self) -> None:
-        if self._next is None or self._next.done():
+    def call(self) -> None:
+        """Begin soon with what waits, if anything does."""
+        if len(self._waiting) and (self._next is None or self._next.done()):
             self._next = asyncio.get_running_loop().create_task(self._work(), context=self._clean.copy())
 
     async def _work(self) -> None:
         hand, self._next = asyncio.current_task(), None
-        until = self._clock() + TURN_SECONDS
+        began = self._clock()
         try:
-            while self._waiting:
-                call = self._waiting.popleft()
-                if self._waiting:
-                    self._call_next()
-                call.hand = hand
-                await self._make(call)
-                if call.waited or self._clock() > until or (hand is not None and hand.cancelling()):
-                    return
+            rest = self._begin_until(hand, began + TURN_SECONDS)
         finally:
-            if self._waiting:
-                self._call_next()
+            self._work_for.turn_over(self._clock() - began)
+            self.call()
+        if rest is not None:
+            await rest
+
+    def _begin_until(self, hand: "asyncio.Task[object] | None", until: float) -> Awaitable[None] | None:
+        begin, waiting, clock = self._work_for.begin, self._waiting, self._clock
+        while len(waiting):
+            rest = begin()
+            if rest is not None:
+                return rest
+            if clock() > until or (hand is not None and hand.cancelling()):
+                return None
+        return None

@@ -22,7 +22,6 @@ class Holdings:
         """True while a claim is under way: it may bring leases."""
         self._slots = slots
         self._clock = clock
-        self._filling = False
 
     def leases(self) -> Iterable[LeaseRef]:
         """Every lease that the next heartbeat has to name."""
@@ -37,21 +36,20 @@ class Holdings:
 
     def take_in(self, tasks: Sequence[ClaimedTask]) -> None:
         """Start claimed tasks; those without a free slot wait for one."""
+        if not tasks:
+            return
+        # A task that we have already came back under a new lease: the old one is gone, though no heartbeat has told us yet.
+        task_ids = {task.task_id for task in tasks}
+        if older := [*self.jobs.leases_of(task_ids), *self.shelf.leases_of(task_ids)]:
+            self.stop_lost(older)
         self.shelf.put(tasks, now=self._clock())
         self.fill()
 
     def fill(self) -> None:
         """Start what waits in the slots that are free."""
-        # A task that is refused at once calls for news, and so for this, while others of its claim are about to take their slots.
-        if self._filling or not len(self.shelf):
-            return
-        self._filling = True
-        try:
-            while len(self.shelf) and (free := self._slots.free(now=self._clock())):
-                self.jobs.start(self.shelf.take(free))
-                self.shelf.moved(now=self._clock())
-        finally:
-            self._filling = False
+        if len(self.shelf) and (free := self._slots.free(now=self._clock())):
+            self.jobs.start(self.shelf.take(free))
+            self.shelf.moved(now=self._clock())
 
     def give_back(self) -> None:
         """Release what waits for a slot: none of it has started."""

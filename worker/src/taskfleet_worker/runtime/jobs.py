@@ -1,58 +1,52 @@
 """Running handlers: every claimed task becomes a job that ends in the outbox, whatever happens to the call it is part of."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence, Set
 from contextlib import suppress
 from math import inf
-from typing import NamedTuple, cast
 
 from taskfleet.models import ClaimedTask, Completion, Failure, LeaseNote, LeaseRef, Release
 from taskfleet.words import ErrorCode
-from taskfleet_worker.context import Context
-from taskfleet_worker.payload import PayloadRefusedError
-from taskfleet_worker.registry import Handler
 from taskfleet_worker.rules.conclusions import Conclusion
 from taskfleet_worker.rules.endings import (
     Ending,
     StopReason,
     record_of_cancelled,
-    record_of_error,
-    record_of_missing_entity,
     record_of_stop,
-    record_of_unknown_kind,
 )
 from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.calling import Caller
 from taskfleet_worker.runtime.calls import Call, Job
 from taskfleet_worker.runtime.deadlines import Deadlines
 from taskfleet_worker.runtime.hands import Hands
-
-
-class Ready(NamedTuple):
-    """A task with its payload as the handler takes it."""
-
-    task: ClaimedTask
-    payload: object
+from taskfleet_worker.runtime.isolation import Begun
+from taskfleet_worker.runtime.lineup import Lineup
 
 
 class Jobs:
-    """The jobs of this process, by task."""
+    """The claimed tasks of this process that have a slot: those that wait for their turn, and the jobs of calls that are under way."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
+        self._lineup = Lineup(bench, hear=self.hear, refuse=self._refuse)
         self._running: dict[int, Job] = {}
         self._emptied = asyncio.Event()
-        """Set when the last job has its ending; what lingers in a thread is not waited for."""
+        """Set when the last task has its ending; what lingers in a thread is not waited for."""
         self._calls: set[Call] = set()
+        """Those that wait for something."""
+        self._at_hand: ClaimedTask | None = None
+        """The task whose handler has the event loop for its first step."""
+        self._over = 0
+        """Tasks that are over since the loop last had its turn; their slots are given back together."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._caller = Caller(bench, hear=self._heard, stopped=self._end_cancelled)
-        self._hands = Hands(self._make, clock=bench.clock)
+        self._hands = Hands(self, self._lineup.waiting, clock=bench.clock)
         self._deadlines = Deadlines(self._running.values, self._time_over, clock=bench.clock)
 
     @property
     def running(self) -> int:
-        """Jobs whose lease we believe to hold."""
-        return len(self._running)
+        """Tasks with a slot whose lease we believe to hold."""
+        return len(self._running) + len(self._lineup)
 
     @property
     def lingering(self) -> int:
@@ -61,32 +55,55 @@ class Jobs:
         return len(self._calls - wanted)
 
     def leases(self) -> Iterable[LeaseRef]:
-        """The leases of all running jobs."""
-        return [job.task.lease for job in self._running.values()]
+        """The leases of all of them."""
+        return [*(job.task.lease for job in self._running.values()), *self._lineup.leases()]
+
+    def leases_of(self, task_ids: Set[int]) -> Sequence[LeaseRef]:
+        """The leases of those of these tasks that are here."""
+        running = [self._running[task_id].task.lease for task_id in self._running.keys() & task_ids]
+        return [*running, *self._lineup.leases_of(task_ids)]
 
     def start(self, tasks: Sequence[ClaimedTask]) -> None:
-        """Run the handlers of claimed tasks, or end a task at once where that would be in vain."""
+        """Give claimed tasks a slot each; their handlers begin one after the other."""
         self._loop = self._loop or asyncio.get_running_loop()
-        batches: dict[str, list[Ready]] = {}
-        for task in tasks:
-            handler = self._bench.handlers.get(task.kind)
-            payload = record_of_unknown_kind(task) if handler is None else self._payload(task, handler)
-            if handler is None or type(payload) is Failure:
-                self._refuse(task, cast("Failure", payload))
-            elif handler.batch_size is None:
-                self._launch(handler, [self._job(task)], [payload])
-            else:
-                batches.setdefault(task.kind, []).append(Ready(task, payload))
-        for kind, waiting in batches.items():
-            handler = self._bench.handlers[kind]
-            size = handler.batch_size or 1
-            for first in range(0, len(waiting), size):
-                part = waiting[first : first + size]
-                self._launch(handler, [self._job(task) for task, _ in part], [payload for _, payload in part])
+        self._emptied.clear()
+        self._lineup.put(tasks)
+        self._hands.call()
+
+    def begin(self) -> Awaitable[None] | None:
+        """Call the handler of what is next, or end it at once where that would be in vain."""
+        call = self._lineup.next_call()
+        if call is None:
+            return None
+        self._at_hand = call.tasks[0]
+        try:
+            begun = self._caller.begin(call)
+        except StopIteration as end:
+            conclusions = self._caller.of_result(call, end.value)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - the edge between people's code and ours
+            conclusions = self._caller.of_error(call, error)
+        else:
+            return self._go_on(call, begun)
+        finally:
+            self._at_hand = None
+        self._over_at_once(call, conclusions)
+        return None
+
+    def turn_over(self, seconds: float) -> None:
+        """Others have their turn: tell of the slots that are free."""
+        if self._over:
+            # A task that is given a slot now comes after all that wait: that long it would have it.
+            self._bench.ran(seconds * (len(self._lineup) + self._over) / self._over, self._over)
+        self._free_slots()
 
     def give_back(self, task: ClaimedTask, code: ErrorCode) -> None:
         """Release a task without having started it."""
         self._refuse(task, Release(lease=task.lease, code=code))
+
+    def give_back_waiting(self, code: ErrorCode) -> None:
+        """Release what has a slot and has not begun."""
+        for task in self._lineup.clear():
+            self.give_back(task, code)
 
     def refuse_cancelled(self, task: ClaimedTask) -> None:
         """Somebody wants the task stopped before it started."""
@@ -94,14 +111,19 @@ class Jobs:
 
     def stop_lost(self, leases: Sequence[LeaseRef]) -> None:
         """These leases are lost: stop their handlers and drop what comes out."""
+        for task in self._lineup.drop(leases):
+            self._bench.lost(task, 0.0)
         self._stop(leases, StopReason.LEASE_LOST)
 
     def stop_cancelled(self, leases: Sequence[LeaseRef]) -> None:
         """Somebody wants these tasks stopped."""
+        for task in self._lineup.drop(leases):
+            self.refuse_cancelled(task)
         self._stop(leases, StopReason.CANCELLED)
 
     def stop_all(self, reason: StopReason) -> None:
-        """Stop every handler."""
+        """Stop every handler, and begin none."""
+        self.give_back_waiting(ErrorCode.SHUTDOWN)
         for job in list(self._running.values()):
             self._stop_job(job, reason)
 
@@ -113,18 +135,20 @@ class Jobs:
 
     async def finished(self, *, within: float) -> bool:
         """Wait until every task has its ending; False if some still run after so many seconds."""
-        if not self._running:
+        if not self.running:
             return True
         with suppress(TimeoutError):
             async with asyncio.timeout(None if within == inf else within):
                 await self._emptied.wait()
-        return not self._running
+        return not self.running
 
     def task_of(self, hand: "asyncio.Task[object] | None") -> ClaimedTask | None:
         """The task (of a batch: its first) that an asyncio task runs the handler of; may be asked from another thread."""
+        if self._at_hand is not None:
+            return self._at_hand
         for call in [] if hand is None else list(self._calls):
             if call.hand is hand:
-                return call.jobs[0].task
+                return call.tasks[0]
         return None
 
     async def close(self) -> None:
@@ -158,55 +182,40 @@ class Jobs:
     def _time_over(self, job: Job) -> None:
         self._stop_job(job, StopReason.TIMED_OUT)
 
-    def _payload(self, task: ClaimedTask, handler: Handler) -> object:
-        """What the handler takes; a Failure where calling it would be in vain."""
-        if task.entity is not None and (task.entity_missing or self._bench.missing.knows(task.entity, now=self._bench.clock())):
-            return record_of_missing_entity(task)
-        try:
-            return handler.decode(task.payload)
-        except PayloadRefusedError as error:
-            return record_of_error(task, error, overload_pause_seconds=0.0)
-
-    def _launch(self, handler: Handler, jobs: Sequence[Job], payloads: Sequence[object]) -> None:
-        call = Call(handler, jobs, payloads)
+    def _go_on(self, call: Call, begun: Begun | None) -> Awaitable[None]:
         self._calls.add(call)
-        self._hands.give(call)
-        for job in jobs:
+        for job in call.goes_on():
+            self._running[job.task.task_id] = job
             self._deadlines.started(job)
+        return self._rest_of(call, begun)
 
-    def _job(self, task: ClaimedTask) -> Job:
-        twin = self._running.get(task.task_id)
-        if twin is not None:
-            # The task came back to us under a new lease, so the old one is gone, though no heartbeat has told us yet.
-            self._stop_job(twin, StopReason.LEASE_LOST)
-        self._emptied.clear()
+    def _over_at_once(self, call: Call, conclusions: Sequence[Conclusion]) -> None:
         now = self._bench.clock()
-        context = Context(task, clock=self._bench.clock, hear=self.hear, started=now)
-        job = self._running[task.task_id] = Job(task, context, started=now)
-        self._bench.slots.take()
-        self._bench.admission.started(task.kind, now=now)
-        return job
+        seconds = now - call.started
+        for task, conclusion in zip(call.tasks, conclusions, strict=True):
+            self._tell(task, conclusion, seconds, now)
+        self._leave(call, conclusions)
 
     def _refuse(self, task: ClaimedTask, record: Failure | Release) -> None:
         """End a task without a call."""
         ending = Ending(task=task, record=record, seconds=0.0, ended_at=self._bench.clock(), ran=False)
         self._bench.outbox.add(ending)
         self._bench.news()
+        self._look_if_empty()
 
-    async def _make(self, call: Call) -> None:
+    async def _rest_of(self, call: Call, begun: Begun | None) -> None:
         conclusions: Sequence[Conclusion] = ()
         try:
-            if call.unwanted:
-                return self._end_cancelled(call, asyncio.CancelledError())
-            conclusions = await self._caller.conclude(call)
+            conclusions = await self._caller.conclude(call, begun)
         except asyncio.CancelledError as error:
             self._end_cancelled(call, error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge between people's code and ours
             conclusions = self._caller.of_error(call, error)
         finally:
+            self._calls.discard(call)
             self._end_all(call, conclusions)
             self._leave(call, conclusions)
-        return None
+            self._free_slots()
 
     def _end_all(self, call: Call, conclusions: Sequence[Conclusion]) -> None:
         for job, conclusion in zip(call.jobs, conclusions, strict=False):
@@ -228,32 +237,45 @@ class Jobs:
     def _end(self, job: Job, conclusion: Conclusion | None) -> None:
         """Put the ending of a job into the outbox, unless its lease is lost."""
         now = self._bench.clock()
-        self._bench.ran(now - job.started)
+        seconds = now - job.started
+        self._bench.ran(seconds, 1)
         if job.stopped is StopReason.LEASE_LOST or conclusion is None:
-            return self._bench.lost(job.task, now - job.started)
+            return self._bench.lost(job.task, seconds)
         self._forget(job)
+        return self._tell(job.task, conclusion, seconds, now)
+
+    def _tell(self, task: ClaimedTask, conclusion: Conclusion, seconds: float, now: float) -> None:
         record = conclusion.record
-        if isinstance(record, Failure) and record.missing_entity is not None:
+        if type(record) is Failure and record.missing_entity is not None:
             self._bench.missing.remember(record.missing_entity, now=now)
         # By position: it is made for every task.
-        self._bench.outbox.add(Ending(job.task, record, now - job.started, now, conclusion.pause_seconds, conclusion.message))
-        return None
+        self._bench.outbox.add(Ending(task, record, seconds, now, conclusion.pause_seconds, conclusion.message))
 
     def _leave(self, call: Call, conclusions: Sequence[Conclusion]) -> None:
         """The call is over: its slots are free, or pause."""
-        self._calls.discard(call)
         bench = self._bench
-        pauses = [conclusion.pause_seconds for conclusion in conclusions if conclusion.pause_seconds]
-        now = bench.clock() if pauses else 0.0
-        for pause in pauses:
-            bench.slots.give_back(pause_until=now + pause)
-        bench.slots.give_back(len(call.jobs) - len(pauses))
-        bench.admission.ended(call.handler.kind, len(call.jobs))
-        bench.news()
+        self._over += len(call.tasks)
+        for conclusion in conclusions:
+            if conclusion.pause_seconds:
+                bench.slots.give_back(pause_until=bench.clock() + conclusion.pause_seconds)
+                self._over -= 1
+        if bench.admission.limited:
+            bench.admission.ended(call.handler.kind, len(call.tasks))
+
+    def _free_slots(self) -> None:
+        """Give back the slots of what is over."""
+        if self._over:
+            self._bench.slots.give_back(self._over)
+            self._over = 0
+            self._bench.news()
+        self._look_if_empty()
 
     def _forget(self, job: Job) -> None:
         self._bench.notes.forget(job.task)
         if self._running.get(job.task.task_id) is job:
             del self._running[job.task.task_id]
-        if not self._running:
+        self._look_if_empty()
+
+    def _look_if_empty(self) -> None:
+        if not self.running:
             self._emptied.set()

@@ -11,6 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from taskfleet.errors import DatabaseUnreachableError
+from taskfleet.words import ErrorCode
 from taskfleet_worker.registry import Tasks
 from taskfleet_worker.rules.admission import Admission, KindLimit
 from taskfleet_worker.rules.endings import StopReason
@@ -156,6 +157,7 @@ class Worker:
         parts, jobs = self._parts, self._parts.holdings.jobs
         parts.intake.stopped = True
         parts.holdings.give_back()
+        jobs.give_back_waiting(ErrorCode.UNSTARTED)
         parts.intake.bell.ring()
         _log.info("worker.stopping", extra={"running": jobs.running, "drain_seconds": self._settings.handler_drain_seconds})
         await self._let_finish()
