@@ -56,16 +56,20 @@ class Reporter:
 
     def settled(self, endings: Sequence[Ending], settled: Settled) -> None:
         """The database answered for these endings."""
-        stale, retried = frozenset(settled.stale), frozenset(settled.retried)
+        if len(endings) <= 1:
+            return self._tell_each(endings, settled)
         with lines_together():
-            if not stale:
-                endings = self._tell_successes(endings)
-            for ending in endings:
-                task_id = ending.task.task_id
-                if task_id in stale:
-                    self._tell_stale(ending)
-                else:
-                    self._tell(ending, told(ending, retried=task_id in retried))
+            self._tell_each(endings if settled.stale else self._tell_successes(endings), settled)
+        return None
+
+    def _tell_each(self, endings: Sequence[Ending], settled: Settled) -> None:
+        stale, retried = frozenset(settled.stale), frozenset(settled.retried)
+        for ending in endings:
+            task_id = ending.task.task_id
+            if task_id in stale:
+                self._tell_stale(ending)
+            else:
+                self._tell(ending, told(ending, retried=task_id in retried))
 
     def _tell_successes(self, endings: Sequence[Ending]) -> Sequence[Ending]:
         """Tell all that went well in one go, nearly all of a busy worker's; returns the others."""

@@ -27,36 +27,35 @@ class JsonFormatter(logging.Formatter):
 
     def __init__(self, common: Mapping[str, object]) -> None:
         super().__init__()
-        self._common = dict(common)
+        self._encoded_common = "".join(f",{_encode(name)}:{_encode(value)}" for name, value in common.items())
         self._own_names = frozenset(("time", "level", "event", "logger", *common))
         self._stamps = Stamps("%Y-%m-%dT%H:%M:%S")
         self._last: tuple[tuple[object, ...], str] = ((), "")
-        """The start of the last line, and what it was made of: the next one is often of the same event and moment."""
+        """How the last line began, and of what: the next one is often of the same event and moment."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         fields = fields_of(record)
         if record.exc_info:
             fields["stack"] = self.formatException(record.exc_info)
-        if not self._own_names.isdisjoint(fields):
-            return _encode({**self._start_of(record), **fields})
-        start = self._encoded_start_of(record)
-        return f"{start[:-1]},{_encode(fields)[1:]}" if fields else start
+        begun = self._begun(record)
+        if self._own_names.isdisjoint(fields):
+            return f"{begun},{_encode(fields)[1:]}" if fields else begun + "}"
+        return _encode({**json.loads(begun + "}"), **fields})
 
-    def _encoded_start_of(self, record: logging.LogRecord) -> str:
-        made_of = (record.created, record.levelno, record.name, record.getMessage())
+    def _begun(self, record: logging.LogRecord) -> str:
+        """The line as far as it is the formatter's own, still open."""
+        made_of = (record.created, record.levelno, record.levelname, record.getMessage(), record.name)
         if self._last[0] != made_of:
-            self._last = made_of, _encode(self._start_of(record))
+            created, number, level, event, logger = made_of
+            self._last = (
+                made_of,
+                (
+                    f'{{"time":"{self._stamps.stamp(created)}Z","level":{_encode(_LEVELS.get(number, level))},"event":{_encode(event)}'
+                    f',"logger":{_encode(logger)}{self._encoded_common}'
+                ),
+            )
         return self._last[1]
-
-    def _start_of(self, record: logging.LogRecord) -> dict[str, object]:
-        return {
-            "time": self._stamps.stamp(record.created) + "Z",
-            "level": _LEVELS.get(record.levelno, record.levelname),
-            "event": record.getMessage(),
-            "logger": record.name,
-            **self._common,
-        }
 
 
 class TextFormatter(logging.Formatter):
