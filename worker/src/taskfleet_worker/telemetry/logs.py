@@ -46,16 +46,14 @@ class JsonFormatter(logging.Formatter):
     def _begun(self, record: logging.LogRecord) -> str:
         """The line as far as it is the formatter's own, still open."""
         made_of = (record.created, record.levelno, record.levelname, record.getMessage(), record.name)
-        if self._last[0] != made_of:
-            created, number, level, event, logger = made_of
-            self._last = (
-                made_of,
-                (
-                    f'{{"time":"{self._stamps.stamp(created)}Z","level":{_encode(_LEVELS.get(number, level))},"event":{_encode(event)}'
-                    f',"logger":{_encode(logger)}{self._encoded_common}'
-                ),
-            )
-        return self._last[1]
+        last, begun = self._last
+        if last != made_of:
+            stamp, level = self._stamps.stamp(record.created), _LEVELS.get(record.levelno, record.levelname)
+            begun = f'{{"time":"{stamp}Z","level":{_encode(level)},"event":{_encode(made_of[3])}'
+            begun += f',"logger":{_encode(record.name)}{self._encoded_common}'
+            # Both at once: another thread may be here with a line of its own, for another handler.
+            self._last = made_of, begun
+        return begun
 
 
 class TextFormatter(logging.Formatter):
@@ -78,15 +76,16 @@ class Stamps:
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
-        self._second = -1
-        self._text = ""
+        self._last = -1, ""
 
     def stamp(self, created: float) -> str:
         """The moment as text."""
         second = int(created)
-        if second != self._second:
-            self._second, self._text = second, time.strftime(self._pattern, time.gmtime(second))
-        return f"{self._text}.{int((created - second) * 1000):03d}"
+        last, text = self._last
+        if second != last:
+            text = time.strftime(self._pattern, time.gmtime(second))
+            self._last = second, text
+        return f"{text}.{int((created - second) * 1000):03d}"
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, object]:
