@@ -4,7 +4,7 @@ from taskfleet.models import Completion, Failure, Release
 from taskfleet.words import ErrorCode
 from taskfleet_worker import EntityNotFound, Overloaded
 from taskfleet_worker.errors import BatchOutcomesError
-from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result, outcomes_of
+from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result, outcomes_of, values_of
 from tests.support.workers import claimed_task
 
 THREE = [claimed_task(number, entity=f"reader {number}") for number in (1, 2, 3)]
@@ -51,3 +51,12 @@ def test_a_refused_result_fails_every_task_of_the_batch() -> None:
     concluded = conclude_result(THREE, [1], is_batch=True, overload_pause_seconds=1.0)
 
     assert [isinstance(conclusion.record, Failure) for conclusion in concluded] == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("result", "values"),
+    [(None, [None, None]), ([1, None], [1, None]), ((1, 2), (1, 2)), ([1, EntityNotFound()], None), ([1], None), ("ab", None)],
+    ids=["nothing", "a list", "a tuple", "one went wrong", "too few", "no list"],
+)
+def test_a_batch_in_which_all_went_well_is_known_by_its_values(result: object, values: object) -> None:
+    assert values_of(result, 2) == values

@@ -1,9 +1,11 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from taskfleet.words import Outcome
 from taskfleet_worker.telemetry.exposition import WorkerCollector, exposed, registry_of
-from taskfleet_worker.telemetry.metrics import MOST_KINDS, Counter, WorkerMetrics
+from taskfleet_worker.telemetry.metrics import DURATION_BUCKETS, MOST_KINDS, Counter, Histogram, WorkerMetrics
 
 
 def page(metrics: WorkerMetrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -58,3 +60,23 @@ def test_counting_nothing_leaves_no_trace() -> None:
     counter.add("maintenance", 0)
 
     assert counter.counts == {}
+
+
+@given(st.lists(st.one_of(st.sampled_from(DURATION_BUCKETS), st.floats(0.0, 5000.0))))
+def test_many_values_are_counted_as_each_alone(values: list[float]) -> None:
+    together, singly = Histogram(DURATION_BUCKETS), Histogram(DURATION_BUCKETS)
+    together.observe_all(values)
+    for value in values:
+        singly.observe(value)
+
+    assert together.counts == singly.counts
+    assert together.total == pytest.approx(singly.total)
+
+
+def test_values_of_many_kinds_go_each_to_its_own() -> None:
+    metrics = WorkerMetrics(queue="mail", kinds=["send", "sort"])
+    metrics.observe_waits([("send", 0.1), ("sort", 2.0), ("send", 0.3)])
+    metrics.observe_successes([("sort", 0.5)])
+
+    assert {kind: sum(histogram.counts) for kind, histogram in metrics.waits.items()} == {"send": 2, "sort": 1}
+    assert metrics.durations["sort", Outcome.SUCCEEDED].total == 0.5

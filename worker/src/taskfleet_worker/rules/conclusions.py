@@ -39,6 +39,15 @@ def conclude_result(tasks: Sequence[ClaimedTask], result: object, *, is_batch: b
     return [_concluded(task, outcome, overload_pause_seconds) for task, outcome in zip(tasks, outcomes, strict=True)]
 
 
+def values_of(result: object, count: int) -> Sequence[object] | None:
+    """What each task of a batch returned, where all of them are done; None where `conclude_result` has to look closer."""
+    if result is None:
+        return [None] * count
+    if isinstance(result, list | tuple) and len(result) == count and not any(isinstance(outcome, BaseException) for outcome in result):
+        return result
+    return None
+
+
 def conclude_error(tasks: Sequence[ClaimedTask], error: BaseException, *, overload_pause_seconds: float) -> Sequence[Conclusion]:
     """One conclusion for each task of a call that raised: it is the error of them all."""
     return [_concluded(task, error, overload_pause_seconds) for task in tasks]

@@ -14,7 +14,7 @@ from taskfleet_worker.registry import Reference
 from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result, conclude_value
 from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.calls import Call
-from taskfleet_worker.runtime.isolation import Begun, alone, begin, rest_of
+from taskfleet_worker.runtime.isolation import Begun, Returned, alone, begin, rest_of
 
 if TYPE_CHECKING:
     from taskfleet_worker.runtime.children import Children
@@ -36,10 +36,10 @@ class Caller:
         self._threads: ThreadPoolExecutor | None = None
         self._children: Children | None = None
 
-    def begin(self, call: Call) -> Begun | None:
-        """Begin a call: where it waits for the first time, or None if it is to be awaited as a whole.
+    def begin(self, call: Call) -> Begun | Returned | None:
+        """Begin a call: what it returned, or where it waits for the first time; None if it is to be awaited as a whole.
 
-        Raises StopIteration with the handler's result if it never waits, and whatever the handler raises.
+        Raises what the handler raises.
         """
         if call.handler.is_async and self._tracing is None:
             return begin(copy_context(), call.handler.call, call.payload, call.context)
@@ -65,11 +65,8 @@ class Caller:
             return await self._in_child(call, handler.in_process)
         if not handler.is_async:
             return await self._in_thread(call)
-        try:
-            begun = begin(copy_context(), handler.call, call.payload, call.context)
-        except StopIteration as end:
-            return self.of_result(call, end.value)
-        return self.of_result(call, await rest_of(begun))
+        begun = begin(copy_context(), handler.call, call.payload, call.context)
+        return self.of_result(call, await rest_of(begun) if isinstance(begun, Begun) else begun[0])
 
     def of_result(self, call: Call, result: object) -> Sequence[Conclusion]:
         """One conclusion for each task of a call that returned."""

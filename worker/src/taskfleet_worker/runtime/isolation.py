@@ -17,10 +17,14 @@ class Begun(NamedTuple):
     """What it waits for."""
 
 
-def begin(variables: Variables, call: Callable[[Any, Any], object], payload: object, context: object) -> Begun:
-    """Call an async handler and run it to where it waits for the first time, all of it within `variables`.
+Returned = tuple[object]
+"""The result of a handler that never waited. As a value: a StopIteration would note each frame that it passes on its way."""
 
-    Raises StopIteration with its result if it never waits, as a coroutine does, and whatever it raises.
+
+def begin(variables: Variables, call: Callable[[Any, Any], object], payload: object, context: object) -> Begun | Returned:
+    """Call an async handler and run it to its end or to where it waits for the first time, all of it within `variables`.
+
+    Raises what the handler raises.
     """
     return variables.run(_first_step, variables, call, payload, context)
 
@@ -43,19 +47,20 @@ def rest_of(begun: Begun) -> Generator[Any, Any, object]:
 
 async def alone(handler: Awaitable[object], variables: Variables) -> object:
     """Await the whole of a handler within `variables`."""
-    try:
-        begun = begin(variables, lambda awaitable, _: awaitable, handler, None)
-    except StopIteration as end:
-        return end.value
-    return await rest_of(begun)
+    begun = begin(variables, lambda awaitable, _: awaitable, handler, None)
+    return await rest_of(begun) if isinstance(begun, Begun) else begun[0]
 
 
-def _first_step(variables: Variables, call: Callable[[Any, Any], Any], payload: object, context: object) -> Begun:
+def _first_step(variables: Variables, call: Callable[[Any, Any], Any], payload: object, context: object) -> Begun | Returned:
     if type(context) is Context:
         current_context.set(context)
     handler = call(payload, context)
     steps: Coroutine[Any, Any, object] = handler if type(handler) is CoroutineType else _awaited(handler)
-    return Begun(steps, variables, steps.send(None))
+    try:
+        wanted = steps.send(None)
+    except StopIteration as end:
+        return (end.value,)
+    return Begun(steps, variables, wanted)
 
 
 async def _awaited(handler: Awaitable[object]) -> object:

@@ -7,7 +7,7 @@ from math import inf
 
 from taskfleet.models import ClaimedTask, Completion, Failure, LeaseNote, LeaseRef, Release
 from taskfleet.words import ErrorCode
-from taskfleet_worker.rules.conclusions import Conclusion
+from taskfleet_worker.rules.conclusions import Conclusion, values_of
 from taskfleet_worker.rules.endings import (
     Ending,
     StopReason,
@@ -19,7 +19,7 @@ from taskfleet_worker.runtime.calling import Caller
 from taskfleet_worker.runtime.calls import Call, Job
 from taskfleet_worker.runtime.deadlines import Deadlines
 from taskfleet_worker.runtime.hands import Hands
-from taskfleet_worker.runtime.isolation import Begun
+from taskfleet_worker.runtime.isolation import Begun, Returned
 from taskfleet_worker.runtime.lineup import Lineup
 
 
@@ -78,15 +78,14 @@ class Jobs:
         self._at_hand = call.tasks[0]
         try:
             begun = self._caller.begin(call)
-        except StopIteration as end:
-            conclusions = self._caller.of_result(call, end.value)
         except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - the edge between people's code and ours
-            conclusions = self._caller.of_error(call, error)
-        else:
-            return self._go_on(call, begun)
+            self._over_at_once(call, self._caller.of_error(call, error))
+            return None
         finally:
             self._at_hand = None
-        self._over_at_once(call, conclusions)
+        if begun is None or isinstance(begun, Begun):
+            return self._go_on(call, begun)
+        self._returned_at_once(call, begun)
         return None
 
     def turn_over(self, seconds: float) -> None:
@@ -188,6 +187,21 @@ class Jobs:
             self._running[job.task.task_id] = job
             self._deadlines.started(job)
         return self._rest_of(call, begun)
+
+    def _returned_at_once(self, call: Call, returned: Returned) -> None:
+        values = returned if call.handler.batch_size is None else values_of(returned[0], len(call.tasks))
+        if values is None:
+            return self._over_at_once(call, self._caller.of_result(call, returned[0]))
+        now = self._bench.clock()
+        seconds = now - call.started
+        # Nearly every task of a busy worker ends here, so without conclusions and by position.
+        self._bench.outbox.extend(
+            [
+                Ending(task, Completion(LeaseRef(task.task_id, task.token), value), seconds, now)
+                for task, value in zip(call.tasks, values, strict=True)
+            ]
+        )
+        return self._leave(call, ())
 
     def _over_at_once(self, call: Call, conclusions: Sequence[Conclusion]) -> None:
         now = self._bench.clock()

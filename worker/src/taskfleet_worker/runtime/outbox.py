@@ -32,6 +32,10 @@ class Outbox:
         """One more attempt is over."""
         self._waiting.append(ending)
 
+    def extend(self, endings: Iterable[Ending]) -> None:
+        """More attempts are over."""
+        self._waiting.extend(endings)
+
     def take(self, most: int) -> Sequence[Ending]:
         """The next endings to write, oldest first; `answered` or `unanswered` has to follow."""
         count = min(most, len(self._waiting))

@@ -3,7 +3,8 @@
 `exposition.py` turns them into Prometheus' format when somebody looks; prometheus-client is loaded only then.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from taskfleet.words import Outcome
@@ -29,6 +30,18 @@ class Histogram:
         """Count one value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
+
+    def observe_all(self, values: Iterable[float]) -> None:
+        """Count many values: sorted, they are counted a bucket at a time."""
+        ordered, below = sorted(values), 0
+        self.total += sum(ordered)
+        for index, bound in enumerate(self.bounds):
+            if below == len(ordered):
+                return
+            upto = bisect_right(ordered, bound, below)
+            self.counts[index] += upto - below
+            below = upto
+        self.counts[-1] += len(ordered) - below
 
 
 class Counter:
@@ -72,20 +85,14 @@ class WorkerMetrics:
         """Failures of background loops; each was restarted."""
 
     def observe_waits(self, waits: Iterable[tuple[str, float]]) -> None:
-        """Count the waits of claimed tasks, by kind; neighbours are mostly of one."""
-        last, histogram = None, Histogram(WAIT_BUCKETS)
-        for kind, seconds in waits:
-            if kind != last:
-                last, histogram = kind, self.wait(kind)
-            histogram.observe(seconds)
+        """Count the waits of claimed tasks, by kind."""
+        for kind, seconds in _by_kind(waits).items():
+            self.wait(kind).observe_all(seconds)
 
     def observe_successes(self, durations: Iterable[tuple[str, float]]) -> None:
-        """Count the run times of tasks that succeeded, by kind; neighbours are mostly of one."""
-        last, histogram = None, Histogram(DURATION_BUCKETS)
-        for kind, seconds in durations:
-            if kind != last:
-                last, histogram = kind, self.duration(kind, Outcome.SUCCEEDED)
-            histogram.observe(seconds)
+        """Count the run times of tasks that succeeded, by kind."""
+        for kind, seconds in _by_kind(durations).items():
+            self.duration(kind, Outcome.SUCCEEDED).observe_all(seconds)
 
     def duration(self, kind: str, outcome: Outcome) -> Histogram:
         """The histogram of run times of a kind by outcome."""
@@ -102,3 +109,10 @@ class WorkerMetrics:
         if found is None:
             found = self.waits[label] = Histogram(WAIT_BUCKETS)
         return found
+
+
+def _by_kind(observed: Iterable[tuple[str, float]]) -> Mapping[str, Sequence[float]]:
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for kind, seconds in observed:
+        found[kind].append(seconds)
+    return found
