@@ -20,7 +20,8 @@ NOT_AT_START = (
     *("difflib", "http.client", "http.server", "tomllib"),
     *("cronsim", "opentelemetry", "prometheus_client", "psycopg_pool", "pydantic", "pydantic_settings"),
     *("taskfleet.client", "taskfleet.cron", "taskfleet.embedded", "taskfleet.inspection", "taskfleet.maintenance", "taskfleet.migrations"),
-    *("taskfleet.measurements", "taskfleet.reports", "taskfleet.settings", "taskfleet.store.audit", "taskfleet.store.inspection_store"),
+    *("taskfleet.measurements", "taskfleet.models.policies", "taskfleet.models.tasks", "taskfleet.reports", "taskfleet.settings"),
+    *("taskfleet.store.audit", "taskfleet.store.inspection_store"),
     *("taskfleet.store.maintenance_store", "taskfleet.store.operator_store", "taskfleet.store.reader_store", "taskfleet.store.sweep_store"),
     *("taskfleet_worker.check", "taskfleet_worker.testing", "taskfleet_worker.telemetry.exposition", "taskfleet_worker.telemetry.tracing"),
 )

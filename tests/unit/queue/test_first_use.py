@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -20,6 +21,13 @@ def test_a_name_is_loaded_when_it_is_asked_for_and_kept() -> None:
 def test_a_name_without_a_home_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match=f"module '{__name__}' has no attribute 'nothing'"):
         load("nothing")
+
+
+@pytest.mark.parametrize("package", ["taskfleet", "taskfleet.models", "taskfleet.store"])
+def test_every_name_that_a_package_offers_can_be_had(package: str) -> None:
+    module = import_module(package)
+
+    assert {name for name in module.__all__ if getattr(module, name).__name__ != name} == set()
 
 
 def test_the_store_loads_only_what_is_asked_for() -> None:
