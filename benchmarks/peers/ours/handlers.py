@@ -1,6 +1,7 @@
 """No-op handlers that count: the module that `taskfleet-worker run --tasks handlers` imports."""
 
 import atexit
+import signal
 from typing import Any
 
 import tally
@@ -18,7 +19,9 @@ async def noop(payload: dict[str, Any]) -> None:
 
 @tasks.task("first")
 async def first() -> None:
+    """Ends its worker, as Kubernetes does."""
     tally.begun()
+    signal.raise_signal(signal.SIGTERM)
 
 
 @tasks.batch("batch", size=1_000)
