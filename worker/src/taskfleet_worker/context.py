@@ -22,7 +22,7 @@ class Context:
     __slots__ = ("_clock", "_extended", "_hear", "_started", "cancelled", "task")
 
     def __init__(
-        self, task: ClaimedTask, *, clock: Callable[[], float] = time.monotonic, hear: Hear = nobody, started: float | None = None
+        self, task: ClaimedTask, clock: Callable[[], float] = time.monotonic, hear: Hear = nobody, started: float | None = None
     ) -> None:
         self.task = task
         """All that the claim brought."""

@@ -36,12 +36,6 @@ class Holdings:
 
     def take_in(self, tasks: Sequence[ClaimedTask]) -> None:
         """Start claimed tasks; those without a free slot wait for one."""
-        if not tasks:
-            return
-        # A task that we have already came back under a new lease: the old one is gone, though no heartbeat has told us yet.
-        task_ids = {task.task_id for task in tasks}
-        if older := [*self.jobs.leases_of(task_ids), *self.shelf.leases_of(task_ids)]:
-            self.stop_lost(older)
         self.shelf.put(tasks, now=self._clock())
         self.fill()
 

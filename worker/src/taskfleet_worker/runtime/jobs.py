@@ -1,7 +1,7 @@
 """Running handlers: every claimed task becomes a job that ends in the outbox, whatever happens to the call it is part of."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence, Set
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import suppress
 from math import inf
 
@@ -58,11 +58,6 @@ class Jobs:
         """The leases of all of them."""
         return [*(job.task.lease for job in self._running.values()), *self._lineup.leases()]
 
-    def leases_of(self, task_ids: Set[int]) -> Sequence[LeaseRef]:
-        """The leases of those of these tasks that are here."""
-        running = [self._running[task_id].task.lease for task_id in self._running.keys() & task_ids]
-        return [*running, *self._lineup.leases_of(task_ids)]
-
     def start(self, tasks: Sequence[ClaimedTask]) -> None:
         """Give claimed tasks a slot each; their handlers begin one after the other."""
         self._loop = self._loop or asyncio.get_running_loop()
@@ -76,6 +71,8 @@ class Jobs:
         if call is None:
             return None
         self._at_hand = call.tasks[0]
+        if self._running:
+            self._stop_older(call.tasks)
         try:
             begun = self._caller.begin(call)
         except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - the edge between people's code and ours
@@ -181,6 +178,13 @@ class Jobs:
     def _time_over(self, job: Job) -> None:
         self._stop_job(job, StopReason.TIMED_OUT)
 
+    def _stop_older(self, tasks: Sequence[ClaimedTask]) -> None:
+        """What came back to us under a new lease has lost the old one, though no heartbeat has told us yet."""
+        for task in tasks:
+            older = self._running.get(task.task_id)
+            if older is not None:
+                self._stop_job(older, StopReason.LEASE_LOST)
+
     def _go_on(self, call: Call, begun: Begun | None) -> Awaitable[None]:
         self._calls.add(call)
         for job in call.goes_on():
@@ -282,14 +286,14 @@ class Jobs:
             self._bench.slots.give_back(self._over)
             self._over = 0
             self._bench.news()
-        self._look_if_empty()
+            self._look_if_empty()
 
     def _forget(self, job: Job) -> None:
         self._bench.notes.forget(job.task)
         if self._running.get(job.task.task_id) is job:
             del self._running[job.task.task_id]
-        self._look_if_empty()
+            self._look_if_empty()
 
     def _look_if_empty(self) -> None:
-        if not self.running:
+        if not self.running and self._at_hand is None:
             self._emptied.set()

@@ -5,7 +5,7 @@ processor's cache. Five hundred of each made at once would be fetched from memor
 """
 
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import cast
 
 from taskfleet.models import ClaimedTask, Failure, LeaseRef
@@ -54,7 +54,8 @@ class Lineup:
             self._refuse_next(task, cast("Failure", payload))
             return None
         started = self._starts(task.kind)
-        return Call(handler, (task,), payload, self._context(task, started), started)
+        # By position: it is made for every task.
+        return Call(handler, (task,), payload, Context(task, self._clock, self._hear, started), started)
 
     def drop(self, leases: Iterable[LeaseRef]) -> Sequence[ClaimedTask]:
         """Take out the tasks of these leases, and return those that waited here."""
@@ -68,10 +69,6 @@ class Lineup:
     def leases(self) -> Iterable[LeaseRef]:
         """The leases of all that wait."""
         return [task.lease for task in self._waiting]
-
-    def leases_of(self, task_ids: Container[int]) -> Sequence[LeaseRef]:
-        """The leases of those of these tasks that wait."""
-        return [task.lease for task in self._waiting if task.task_id in task_ids]
 
     def _take_out(self, unwanted: Sequence[ClaimedTask]) -> Sequence[ClaimedTask]:
         if unwanted:
@@ -107,11 +104,8 @@ class Lineup:
         if not fit:
             return None
         started = self._starts(handler.kind)
-        contexts = [self._context(task, started) for task in fit] if handler.wants_context else ()
+        contexts = [Context(task, self._clock, self._hear, started) for task in fit] if handler.wants_context else ()
         return Call(handler, fit, payloads, contexts, started)
-
-    def _context(self, task: ClaimedTask, started: float) -> Context:
-        return Context(task, clock=self._clock, hear=self._hear, started=started)
 
     def _payload(self, handler: Handler, task: ClaimedTask) -> object:
         """What the handler takes; a Failure where calling it would be in vain."""

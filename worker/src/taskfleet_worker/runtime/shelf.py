@@ -1,7 +1,7 @@
 """Tasks that were claimed ahead of a free slot: they wait here, shortly."""
 
 from collections import deque
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 
 from taskfleet.models import ClaimedTask, LeaseRef
@@ -77,10 +77,6 @@ class Shelf:
     def leases(self) -> Iterable[LeaseRef]:
         """The leases of all that wait."""
         return [task.lease for queue in self._waiting.values() for task in queue]
-
-    def leases_of(self, task_ids: Container[int]) -> Sequence[LeaseRef]:
-        """The leases of those of these tasks that wait."""
-        return [task.lease for queue in self._waiting.values() for task in queue if task.task_id in task_ids]
 
     @property
     def give_back_at(self) -> float:
