@@ -97,10 +97,13 @@ class Exchange:
         finally:
             self._holdings.claiming = False
         self._outbox.answered()
-        self._reporter.settled(endings, settled)
+        seconds = self._clock() - began
         if ask is not None and claim is not None:
-            self._reporter.claimed(claim, seconds=self._clock() - began)
             self._take_in(ask, claim)
+        # Told last: what a log handler of somebody's raises must not leave claimed tasks behind that nobody runs.
+        self._reporter.settled(endings, settled)
+        if claim is not None:
+            self._reporter.claimed(claim, seconds=seconds)
         if self._session.draining and self._holdings.empty:
             self._session.bell.ring()
         return None

@@ -52,7 +52,7 @@ class Reporter:
             _log.info("task.claimed", extra={"tasks": [ids_of(task) for task in claim.tasks]})
         if self._tracing is not None:
             self._tracing.claimed(claim.tasks, seconds=seconds)
-        self._tell_saturation(len(claim.tasks))
+        self._tell_saturation()
 
     def settled(self, endings: Sequence[Ending], settled: Settled) -> None:
         """The database answered for these endings."""
@@ -111,9 +111,9 @@ class Reporter:
             return
         self.lost(ending.task, ending.seconds)
 
-    def _tell_saturation(self, brought: int) -> None:
+    def _tell_saturation(self) -> None:
         now = time.monotonic()
-        if self._slots.taken + brought >= self._slots.count and now - self._saturated_at > SATURATION_SECONDS:
+        if self._slots.taken >= self._slots.count and now - self._saturated_at > SATURATION_SECONDS:
             self._saturated_at = now
             _log.info("worker.saturated", extra={"concurrency": self._slots.count})
 
