@@ -61,10 +61,10 @@ class Call:
         self.hand: asyncio.Task[object] | None = None
         """The asyncio task that it goes on in, once it waits for something."""
 
-    def goes_on(self) -> Sequence[Job]:
-        """It waits for something: from now on each of its tasks may be stopped."""
+    def goes_on(self, hand: "asyncio.Task[object] | None") -> Sequence[Job]:
+        """It waits for something, in this asyncio task: from now on each of its tasks may be stopped."""
         contexts = [self.context] if isinstance(self.context, Context) else self.context
-        self.hand = asyncio.current_task()
+        self.hand = hand
         self.jobs = [Job(task, context, started=self.started) for task, context in zip_longest(self.tasks, contexts)]
         for job in self.jobs:
             job.call = self

@@ -17,8 +17,8 @@ TURN_SECONDS = 0.002
 class Work(Protocol):
     """What hands are for."""
 
-    def begin(self) -> Awaitable[None] | None:
-        """Begin with what is next; returns what is left of it to await, or None if it is over already."""
+    def begin(self, hand: "asyncio.Task[object] | None") -> Awaitable[None] | None:
+        """Begin with what is next, in this asyncio task; returns what is left of it to await, or None if it is over already."""
 
     def turn_over(self, seconds: float) -> None:
         """Others have their turn now, after so many seconds."""
@@ -55,7 +55,7 @@ class Hands:
     def _begin_until(self, hand: "asyncio.Task[object] | None", until: float) -> Awaitable[None] | None:
         begin, waiting, clock = self._work_for.begin, self._waiting, self._clock
         while len(waiting):
-            rest = begin()
+            rest = begin(hand)
             if rest is not None:
                 return rest
             if clock() > until or (hand is not None and hand.cancelling()):

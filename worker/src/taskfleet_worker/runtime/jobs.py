@@ -65,7 +65,7 @@ class Jobs:
         self._lineup.put(tasks)
         self._hands.call()
 
-    def begin(self) -> Awaitable[None] | None:
+    def begin(self, hand: "asyncio.Task[object] | None") -> Awaitable[None] | None:
         """Call the handler of what is next, or end it at once where that would be in vain."""
         call = self._lineup.next_call()
         if call is None:
@@ -81,7 +81,7 @@ class Jobs:
         finally:
             self._at_hand = None
         if begun is None or isinstance(begun, Begun):
-            return self._go_on(call, begun)
+            return self._go_on(call, begun, hand)
         self._returned_at_once(call, begun)
         return None
 
@@ -185,9 +185,9 @@ class Jobs:
             if older is not None:
                 self._stop_job(older, StopReason.LEASE_LOST)
 
-    def _go_on(self, call: Call, begun: Begun | None) -> Awaitable[None]:
+    def _go_on(self, call: Call, begun: Begun | None, hand: "asyncio.Task[object] | None") -> Awaitable[None]:
         self._calls.add(call)
-        for job in call.goes_on():
+        for job in call.goes_on(hand):
             self._running[job.task.task_id] = job
             self._deadlines.started(job)
         return self._rest_of(call, begun)
