@@ -118,6 +118,37 @@ async def test_a_batch_takes_what_waits_of_its_kind_and_leaves_the_others_in_the
     assert seen == [[1, 3, 5], 2, 4, [6]]
 
 
+@pytest.mark.requirement("E10")
+async def test_whose_handler_has_the_loop_is_known_in_its_first_step_and_after_it_waited() -> None:
+    tasks, workshops, named = Tasks(), list[Workshop](), list[ClaimedTask | None]()
+
+    @tasks.task("mail")
+    async def mail() -> None:
+        named.append(workshops[0].jobs.task_of(asyncio.current_task()))
+        await asyncio.sleep(0)
+        named.append(workshops[0].jobs.task_of(asyncio.current_task()))
+
+    workshops.append(Workshop(tasks))
+    await endings_of(workshops[0], THREE[:1])
+
+    assert named == [THREE[0], THREE[0]]
+    assert workshops[0].jobs.task_of(asyncio.current_task()) is None
+
+
+async def test_a_batch_of_which_nothing_fits_is_not_called() -> None:
+    tasks, called = Tasks(), list[int]()
+
+    @tasks.batch("mail", size=3)
+    async def mail(_payloads: list[dict[str, object]]) -> None:
+        called.append(1)
+
+    workshop = Workshop(tasks)
+    endings = await endings_of(workshop, [task._replace(payload="text") for task in THREE])
+
+    assert [ending.ran for ending in endings] == [False] * 3
+    assert (called, workshop.slots.taken) == ([], 0)
+
+
 async def test_a_type_that_raises_what_nobody_expects_fails_its_task_alone() -> None:
     tasks = Tasks()
 
