@@ -1,4 +1,6 @@
-"""What the exchange does when the database refuses content or goes away in between (the rest is in test_worker.py)."""
+"""What the exchange does when the database refuses content or goes away in between, or a log does (the rest is in test_worker.py)."""
+
+import logging
 
 import pytest
 
@@ -9,7 +11,8 @@ from taskfleet_worker.rules.endings import Ending
 from taskfleet_worker.runtime.exchange import blames_content
 from taskfleet_worker.runtime.worker import Parts, put_together
 from tests.support.fake_worker_store import FakeWorkerStore
-from tests.support.workers import SETTINGS, claimed_task
+from tests.support.waiting import eventually
+from tests.support.workers import SETTINGS, claimed_task, running_worker
 
 
 class Coded(Exception):
@@ -67,3 +70,26 @@ async def test_a_database_that_goes_away_between_single_writes_keeps_what_is_lef
 
     assert [(ending.task.task_id, ending.tries) for ending in worker.holdings.outbox.take(10)] == [(2, 2)]
     assert store.tasks[1].state == "succeeded"
+
+
+@pytest.mark.requirement("E10")
+async def test_what_a_log_handler_raises_leaves_no_claimed_task_behind(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            if record.getMessage().startswith("task."):
+                raise OSError("the disk of the log is full")
+            return False
+
+    caplog.set_level(logging.INFO)
+    tasks, store, ran = Tasks(), FakeWorkerStore(), list[int]()
+    tasks.task("mail")(lambda _payload, context: ran.append(context.task_id))
+    ids = [store.enqueue("mail", {}) for _ in range(5)]
+    broken = Broken()
+    logging.getLogger("taskfleet.worker").addHandler(broken)
+    try:
+        async with running_worker(store, tasks):
+            await eventually(lambda: set(store.states().values()) == {"succeeded"})
+    finally:
+        logging.getLogger("taskfleet.worker").removeHandler(broken)
+
+    assert sorted(ran) == ids

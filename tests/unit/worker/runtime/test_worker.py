@@ -455,28 +455,6 @@ async def test_a_rate_limit_of_its_own_spaces_starts() -> None:
     assert asyncio.get_running_loop().time() - started >= 0.06
 
 
-@pytest.mark.requirement("E10")
-async def test_what_a_log_handler_raises_leaves_no_claimed_task_behind(caplog: pytest.LogCaptureFixture) -> None:
-    class Broken(logging.Handler):
-        def handle(self, record: logging.LogRecord) -> bool:
-            if record.getMessage().startswith("task."):
-                raise OSError("the disk of the log is full")
-            return False
-
-    caplog.set_level(logging.INFO)
-    store, ran = FakeWorkerStore(), list[int]()
-    ids = [store.enqueue("mail", {}) for _ in range(5)]
-    broken = Broken()
-    logging.getLogger("taskfleet.worker").addHandler(broken)
-    try:
-        async with running_worker(store, recording(ran)):
-            await eventually(lambda: set(store.states().values()) == {"succeeded"})
-    finally:
-        logging.getLogger("taskfleet.worker").removeHandler(broken)
-
-    assert sorted(ran) == ids
-
-
 @pytest.mark.requirement("E5")
 async def test_a_worker_whose_slots_are_all_taken_says_so(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
