@@ -113,8 +113,10 @@ async def test_attention_goes_to_what_waits_or_runs_too_long(scene: Scene) -> No
         Attention(queue=QUEUE, kind="send", what="overdue_waiting", count=3, oldest_seconds=0),
         Attention(queue=QUEUE, kind="send", what="overdue_running", count=2, oldest_seconds=0),
     ]
-    # Of what waits, the age of its bucket, which is 15 s wide by now; of what runs, its own.
-    assert [item.oldest_seconds for item in attention] == [pytest.approx(210, abs=15), pytest.approx(31, abs=10)]
+    # Of what waits, the age of its bucket: above that of its oldest task by a third at most. Of what runs, its own.
+    waiting, running = (item.oldest_seconds for item in attention)
+    assert 200 <= waiting <= 200 * 4 / 3 + 10
+    assert running == pytest.approx(31, abs=10)
 
 
 @pytest.mark.requirement("A11")
