@@ -1,6 +1,7 @@
 """Which asyncio task a handler runs in, and what it may leave there."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextvars import ContextVar
 
@@ -8,6 +9,7 @@ import pytest
 
 from taskfleet.models import Completion, Failure
 from taskfleet_worker import Context, Tasks
+from taskfleet_worker.runtime.hands import MOST_AT_ONCE, TURN_SECONDS
 from tests.support.workers import claimed_task
 from tests.unit.worker.runtime.test_jobs import Workshop
 
@@ -123,6 +125,55 @@ async def test_what_a_handler_awaits_may_fail_and_the_handler_go_on() -> None:
         return [*said, "on"]
 
     assert await results_of(tasks) == [["late", "on"]] * 3
+
+
+async def turns_of(count: int, *, busy_seconds: float = 0.0) -> Sequence[int]:
+    """In which turn of the event loop each of so many handlers begins that wait for one another."""
+    tasks, everybody, turns, begun = Tasks(), asyncio.Barrier(count), [0], list[int]()
+    loop = asyncio.get_running_loop()
+
+    def turn() -> None:
+        turns[0] += 1
+        if len(begun) < count:
+            loop.call_soon(turn)
+
+    @tasks.task("mail")
+    async def mail() -> None:
+        begun.append(turns[0])
+        until = time.monotonic() + busy_seconds
+        while time.monotonic() < until:
+            pass
+        await everybody.wait()
+
+    turn()
+    await results_of(tasks, count)
+    return begun
+
+
+async def test_handlers_that_wait_soon_begin_many_in_a_turn_of_the_loop() -> None:
+    turns = await turns_of(100)
+
+    assert (len(turns), len(set(turns)) <= 30) == (100, True)
+
+
+async def test_handlers_that_take_their_time_before_they_wait_begin_one_in_a_turn() -> None:
+    assert len(set(await turns_of(10, busy_seconds=2 * TURN_SECONDS / MOST_AT_ONCE))) == 10
+
+
+async def test_a_hand_that_somebody_cancels_before_it_begins_keeps_nobody_up() -> None:
+    tasks = Tasks()
+    tasks.task("mail")(lambda: None)
+    workshop = Workshop(tasks)
+    for number in (1, 2):
+        before = asyncio.all_tasks()
+        workshop.jobs.start([claimed_task(number)])
+        if number == 1:
+            (hand,) = asyncio.all_tasks() - before
+            hand.cancel()
+            await asyncio.gather(hand, return_exceptions=True)
+
+    assert await workshop.jobs.finished(within=5.0)
+    assert len(workshop.outbox.take(5)) == 2
 
 
 async def test_many_calls_that_never_wait_let_others_have_their_turn() -> None:

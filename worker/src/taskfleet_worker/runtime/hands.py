@@ -6,12 +6,15 @@ task takes as long as all else that the runtime does for a task whose handler do
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sized
 from contextvars import copy_context
 from typing import Protocol
 
 TURN_SECONDS = 0.002
 """The longest that calls which never wait may follow each other before everything else has its turn."""
+MOST_AT_ONCE = 16
+"""Hands that may begin in one turn of the event loop, while each comes to wait soon: a turn takes as long as half of a hand."""
 
 
 class Work(Protocol):
@@ -31,23 +34,34 @@ class Hands:
         self._work_for = work
         self._waiting = waiting
         self._clock = clock
-        self._next: asyncio.Task[None] | None = None
-        """The hand that has not begun yet: it goes on where the one at work came to wait."""
+        self._called: deque[asyncio.Task[None]] = deque()
+        """Hands that have not begun yet: they go on where the one at work comes to wait."""
+        self._at_once = 1
+        """How many to call: twice as many after each that came to wait soon, one after any other."""
         self._clean = copy_context()
         """What a hand begins with: nothing of whoever happened to call it."""
 
     def call(self) -> None:
         """Begin soon with what waits, if anything does."""
-        if len(self._waiting) and (self._next is None or self._next.done()):
-            self._next = asyncio.get_running_loop().create_task(self._work(), context=self._clean.copy())
+        called = self._called
+        while called and called[0].done():  # somebody cancelled it before it began
+            called.popleft()
+        for _ in range(min(self._at_once, len(self._waiting)) - len(called)):
+            called.append(asyncio.get_running_loop().create_task(self._work(), context=self._clean.copy()))
 
     async def _work(self) -> None:
-        hand, self._next = asyncio.current_task(), None
+        hand = asyncio.current_task()
+        while self._called.popleft() is not hand:
+            pass
         began = self._clock()
+        rest: Awaitable[None] | None = None
         try:
             rest = self._begin_until(hand, began + TURN_SECONDS)
         finally:
-            self._work_for.turn_over(self._clock() - began)
+            seconds = self._clock() - began
+            waits_soon = rest is not None and seconds < TURN_SECONDS / MOST_AT_ONCE
+            self._at_once = min(2 * self._at_once, MOST_AT_ONCE) if waits_soon else 1
+            self._work_for.turn_over(seconds)
             self.call()
         if rest is not None:
             await rest
