@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from taskfleet_worker.rules.lanes import StaleCredit
@@ -35,6 +35,7 @@ def test_credit_does_not_pile_up_beyond_the_slots() -> None:
     assert credit.slots(limit=100) == 4
 
 
+@example(0.9921875, [1, 8] * 10)  # parts of a slot were cut off when the credit was full
 @given(st.floats(0, 1), st.lists(st.integers(1, 8), min_size=20, max_size=200))
 def test_offered_slots_follow_the_share_to_within_the_credit(share: float, sizes: list[int]) -> None:
     credit, offered = StaleCredit(most=8), 0
@@ -44,4 +45,4 @@ def test_offered_slots_follow_the_share_to_within_the_credit(share: float, sizes
         credit.claimed(brought=size, stale_slots=slots, share=share)
 
     assert offered <= share * sum(sizes) + 1e-6
-    assert offered >= share * sum(sizes) - 17
+    assert offered >= share * sum(sizes) - 9 - 1e-6

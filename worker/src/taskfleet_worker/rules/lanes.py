@@ -1,5 +1,7 @@
 """How many of a worker's next slots belong to the stale lane."""
 
+from math import nextafter
+
 
 class StaleCredit:
     """Credit of the stale lane: every claimed task adds `share`, whole slots are spent.
@@ -10,7 +12,8 @@ class StaleCredit:
 
     def __init__(self, *, most: int) -> None:
         self._credit = 0.0
-        self._most = most
+        # The part of a slot beyond the last whole one is kept: cut off at each claim of all slots, it would never become one.
+        self._most = nextafter(most + 1.0, 0.0)
 
     def slots(self, *, limit: int) -> int:
         """Slots of the next claim of `limit` tasks that look for old work first."""
@@ -19,4 +22,4 @@ class StaleCredit:
     def claimed(self, *, brought: int, stale_slots: int, share: float) -> None:
         """Take in a claim that offered `stale_slots` and brought so many tasks; offered slots that found nothing stay credited."""
         spent = min(stale_slots, brought)
-        self._credit = min(self._credit + brought * share - spent, float(self._most))
+        self._credit = min(self._credit + brought * share - spent, self._most)
