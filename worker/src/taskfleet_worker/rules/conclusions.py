@@ -41,11 +41,8 @@ def conclude_result(tasks: Sequence[ClaimedTask], result: object, *, is_batch: b
 
 def values_of(result: object, count: int) -> Sequence[object] | None:
     """What each task of a batch returned, where all of them are done; None where `conclude_result` has to look closer."""
-    if result is None:
-        return [None] * count
-    if isinstance(result, list | tuple) and len(result) == count and not any(isinstance(outcome, BaseException) for outcome in result):
-        return result
-    return None
+    values = _for_each(result, count)
+    return None if values is None or any(isinstance(value, BaseException) for value in values) else values
 
 
 def conclude_error(tasks: Sequence[ClaimedTask], error: BaseException, *, overload_pause_seconds: float) -> Sequence[Conclusion]:
@@ -58,11 +55,16 @@ def outcomes_of(result: object, count: int) -> Sequence[object]:
 
     Raises BatchOutcomesError for anything else: nobody could tell which task is meant.
     """
+    outcomes = _for_each(result, count)
+    if outcomes is None:
+        raise BatchOutcomesError(result, count)
+    return outcomes
+
+
+def _for_each(result: object, count: int) -> Sequence[object] | None:
     if result is None:
         return [None] * count
-    if isinstance(result, list | tuple) and len(result) == count:
-        return result
-    raise BatchOutcomesError(result, count)
+    return result if isinstance(result, list | tuple) and len(result) == count else None
 
 
 def _concluded(task: ClaimedTask, outcome: object, overload_pause_seconds: float) -> Conclusion:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from taskfleet_worker.context import Context, Hear, current_context, ids_of
 from taskfleet_worker.registry import Reference
-from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result, conclude_value
+from taskfleet_worker.rules.conclusions import Conclusion, conclude_error, conclude_result
 from taskfleet_worker.runtime.bench import Bench
 from taskfleet_worker.runtime.calls import Call
 from taskfleet_worker.runtime.isolation import Begun, Returned, alone, begin, rest_of
@@ -70,9 +70,8 @@ class Caller:
 
     def of_result(self, call: Call, result: object) -> Sequence[Conclusion]:
         """One conclusion for each task of a call that returned."""
-        if call.handler.batch_size is None:
-            return (conclude_value(call.tasks[0], result),)
-        return conclude_result(call.tasks, result, is_batch=True, overload_pause_seconds=self._overload_pause_seconds)
+        is_batch = call.handler.batch_size is not None
+        return conclude_result(call.tasks, result, is_batch=is_batch, overload_pause_seconds=self._overload_pause_seconds)
 
     def of_error(self, call: Call, error: BaseException) -> Sequence[Conclusion]:
         """One conclusion for each task of a call that raised."""
