@@ -17,14 +17,7 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
-from taskfleet_operator.errors import (
-    ClusterError,
-    ClusterRefusedError,
-    ClusterUnreachableError,
-    ObjectConflictError,
-    ObjectInvalidError,
-    ObjectMissingError,
-)
+from taskfleet_operator.errors import ClusterUnreachableError, ObjectInvalidError, ObjectMissingError, refusal_of
 from taskfleet_operator.objects import (
     DELETION_COST,
     DEPLOYMENTS,
@@ -270,7 +263,7 @@ class Cluster:
             answer = await self._client.call_api(*request, _request_timeout=timeout)
             async with answer.response as response:
                 if response.status >= 300:
-                    raise _refusal(response.status, await response.text(), attempt=f"{method} {path}")
+                    raise refusal_of(response.status, await response.text(), attempt=f"{method} {path}")
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError) as error:
             message = f"the Kubernetes API server did not answer {method} {path}: {type(error).__name__} {error}"
@@ -280,22 +273,3 @@ class Cluster:
 def _now() -> str:
     """Give this moment as the API server writes it."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _refusal(status: int, text: str, *, attempt: str) -> ClusterError:
-    """Turn an answer that is not good into the error that says so, in the API server's own words."""
-    try:
-        reason = json.loads(text)["message"]
-    except (ValueError, KeyError, TypeError):
-        reason = text[:300] or f"status {status}"
-    match status:
-        case 401 | 403:
-            return ClusterRefusedError(f"{reason} ({attempt}): grant it in the operator's Role")
-        case 404:
-            return ObjectMissingError(reason)
-        case 409:
-            return ObjectConflictError(reason)
-        case 400 | 422:
-            return ObjectInvalidError(reason)
-        case _:
-            return ClusterUnreachableError(f"the Kubernetes API server answered {attempt} with {status}: {reason}")

@@ -18,6 +18,7 @@ OperatorError
     └── ObjectInvalidError        the API server refuses the object as it is
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -119,3 +120,22 @@ class ObjectConflictError(ClusterError):
 
 class ObjectInvalidError(ClusterError):
     """The API server refuses the object as it is; the message holds its words."""
+
+
+def refusal_of(status: int, text: str, *, attempt: str) -> ClusterError:
+    """The error that says what an answer of the API server that is not good means, in the API server's own words."""
+    try:
+        reason = json.loads(text)["message"]
+    except (ValueError, KeyError, TypeError):
+        reason = text[:300] or f"status {status}"
+    match status:
+        case 401 | 403:
+            return ClusterRefusedError(f"{reason} ({attempt}): grant it in the operator's Role")
+        case 404:
+            return ObjectMissingError(reason)
+        case 409:
+            return ObjectConflictError(reason)
+        case 400 | 422:
+            return ObjectInvalidError(reason)
+        case _:
+            return ClusterUnreachableError(f"the Kubernetes API server answered {attempt} with {status}: {reason}")

@@ -6,7 +6,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from taskfleet_operator.cluster import Cluster, _refusal
+from taskfleet_operator.cluster import Cluster
 from taskfleet_operator.errors import (
     ClusterError,
     ClusterRefusedError,
@@ -14,6 +14,7 @@ from taskfleet_operator.errors import (
     ObjectConflictError,
     ObjectInvalidError,
     ObjectMissingError,
+    refusal_of,
 )
 from taskfleet_operator.objects import PODS, Sighting
 
@@ -34,7 +35,7 @@ SAID = json.dumps({"kind": "Status", "message": "the API server's own words"})
     ],
 )
 def test_every_refusal_becomes_an_error_that_says_why(status: int, text: str, expected: type[ClusterError], words: str) -> None:
-    error = _refusal(status, text, attempt="GET /x")
+    error = refusal_of(status, text, attempt="GET /x")
 
     assert type(error) is expected
     assert words in str(error)
